@@ -1,0 +1,1 @@
+"""Turns a frozen request into a frozen result, on one thread of its own. Importing this package imports no torch."""

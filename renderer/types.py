@@ -1,0 +1,209 @@
+"""The two values that flow: a frozen, hashable `RenderRequest` in, a `RenderResult` that names its request out.
+
+Only plain values live here and nothing imports torch, so the window, the command line and a preset file share them.
+Undo is a list of requests, a preset is a request, a screenshot's metadata is a request.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Array:
+    """An immutable, hashable array of numbers."""
+    shape: tuple[int, ...]
+    dtype: str
+    data: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, values) -> Array:
+        values = np.ascontiguousarray(values)
+        return cls(values.shape, values.dtype.str, values.tobytes())
+
+    def numpy(self) -> np.ndarray:
+        return np.frombuffer(self.data, self.dtype).reshape(self.shape)
+
+
+# -- the request ------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Which network runs, and on what."""
+    path: str = ""                       # file path, URL, or 'demo:NAME'; empty: nothing is open
+    network: str = ""                    # 'G_ema' or 'G'; empty: the file's averaged generator
+    device: str = "auto"                 # auto | cpu | cuda | mps
+    precision: str = "auto"              # auto | fp32 | bf16 | fp16; auto: fp32 on CPU, the file's own elsewhere
+    backend: str = "auto"                # auto | reference | cpu | cuda
+    reload: int = 0                      # raised to open a changed file, or a failed one, again
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Where w comes from: the seed plane at (x, y), unless z or w is given."""
+    x: float = 0.0                       # whole numbers are seeds (seed = x + 100 y); between them w is interpolated
+    y: float = 0.0
+    z: Array | None = None               # [N, z_dim]
+    w: Array | None = None               # [N, num_ws, w_dim]; not mapped, not truncated
+    classes: tuple[tuple[int, float], ...] = ()   # (class index, weight): the label is their weighted sum
+    psi: float = 1.0                     # truncation of mapped w
+    cutoff: int | None = None            # rows of w it acts on; None: all
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Style mixing, after truncation: these rows of w come from another seed."""
+    seed: int = 1
+    rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Synth:
+    noise: str = "const"                 # const | none | random
+    noise_seed: int = 0
+    transform: tuple[float, ...] | None = None    # 3x3 row-major, written into StyleGAN3's `transform`; None: the file's
+    lod: float | None = None             # progressive networks; None: the file's
+
+
+@dataclass(frozen=True)
+class View:
+    """How a tap [C, H, W] becomes a picture [H, W, 3]."""
+    mode: Literal["rgb", "channel"] = "rgb"
+    channels: tuple[int, int, int] = (0, 1, 2)    # for rgb
+    channel: int = 0                     # for one channel through the colormap
+    colormap: str = "viridis"
+    gain_db: float = 0.0                 # multiplies the signal by 10^(gain_db / 20)
+    normalize: bool = False              # divide by the largest magnitude shown, before the gain
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The frame spectrum of the tap (inspection.md "Spectra")."""
+    channel: int | None = None           # None: summed over all channels
+    beta: float = 8.0                    # of the Kaiser window
+    range_db: float = 40.0               # the picture shows ± this
+    colormap: str = "viridis"
+
+
+@dataclass(frozen=True)
+class MixTable:
+    """Style-mixing table: sources A across, B down; B's picture takes `rows` of w from A."""
+    across: tuple[int, ...]              # seeds
+    down: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    checkpoint: Checkpoint = Checkpoint()
+    latent: Latent = Latent()
+    mix: Mix = Mix()
+    synth: Synth = Synth()
+    tap: str = "image"
+    view: View = View()
+    spectrum: Spectrum | None = None     # None: not computed
+    table: MixTable | None = None        # instead of one picture
+
+
+# -- the result -------------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class TapInfo:
+    """A signal that can be looked at; frequencies in cycles per image."""
+    name: str
+    shape: tuple[int, int, int]          # channels, height, width
+    w_row: int | None
+    rate: float                          # sampling rate
+    cutoff: float | None = None          # StyleGAN3 f_c
+    stopband: float | None = None        # StyleGAN3 f_t
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What `info` prints and the panels need to know of the open network."""
+    path: str
+    format: str
+    family: str                          # stylegan1 | stylegan2 | stylegan3
+    variant: str                         # 'skip', 'T', 'traditional', ...
+    network: str                         # 'G_ema' or 'G'
+    networks: tuple[str, ...]            # present in the file
+    resolution: tuple[int, int]          # height, width
+    channels: int
+    z_dim: int
+    w_dim: int
+    c_dim: int
+    num_ws: int
+    parameters: int
+    kwargs: str                          # JSON of what the file said
+    taps: tuple[TapInfo, ...]
+    has_noise: bool
+    has_transform: bool
+    has_lod: bool
+    lod: float | None
+    notes: tuple[str, ...] = ()          # plain remarks: unknown kwargs, untrained demo, ...
+
+
+@dataclass(frozen=True)
+class TapStats:
+    """Of the whole tap, first sample, before any gain."""
+    name: str
+    shape: tuple[int, int, int]
+    dtype: str
+    mean: float
+    std: float
+    absmax: float
+    minimum: float
+    maximum: float
+    nonfinite: float                     # share, 0..1
+    clamped: float | None                # share at the layer's clamp; None: no clamp
+
+
+@dataclass(frozen=True)
+class SpectrumResult:
+    """Frequencies run over cycles per image; levels are 10 log10(S / mean S)."""
+    picture: np.ndarray                  # uint8 [H, W, 3], zero frequency centred
+    extent: tuple[float, float]          # (height, width) sampling rates: axes run -rate/2 .. rate/2
+    radial: np.ndarray                   # float32 [F]: dB at ring frequency index + 0.5... see `frequencies`
+    frequencies: np.ndarray              # float32 [F], cycles per image
+    cutoff: float | None
+    stopband: float | None
+    nyquist: float
+    previous_nyquist: float | None       # of the previous resolution (StyleGAN1/2)
+
+
+@dataclass(frozen=True)
+class StageTime:
+    name: str
+    seconds: float
+    reused: bool                         # taken from the cache
+
+
+@dataclass(frozen=True)
+class OpStatus:
+    """One op's backend on this device and why not the others."""
+    op: str
+    backend: str                         # reference | cpu | cuda
+    reasons: tuple[str, ...]             # 'cuda: no CUDA device'
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """The answer to `request`; when `error` is set the rest is what was known by then."""
+    request: RenderRequest
+    info: ModelInfo | None = None
+    picture: np.ndarray | None = None    # uint8 [H, W, 3], read-only
+    stats: TapStats | None = None
+    spectrum: SpectrumResult | None = None
+    times: tuple[StageTime, ...] = ()    # load, mapping, stages.., view, spectrum, in order
+    seconds: float = 0.0                 # the whole request
+    device: str = ""                     # 'CPU (1 of 2 threads)', 'NVIDIA H200', ...
+    precision: str = ""
+    ops: tuple[OpStatus, ...] = ()
+    memory_bytes: int = 0                # of the process (CPU) or the device
+    cache_bytes: int = 0                 # held by stage states
+    error: str | None = None             # one sentence
+    details: str | None = None           # the trace, for a fold
