@@ -1,0 +1,38 @@
+# make run      open the window (FILE=checkpoint.pkl to open one)
+# make test     the test suite; `make test-all` adds the slow tests
+# Both first make .venv and install what they need, system packages included.
+#
+# TORCH=auto    Linux without an NVIDIA driver: PyTorch's CPU build (200 MB); otherwise the default build
+# TORCH=cpu     PyTorch's CPU build
+# TORCH=default whatever `pip install torch` gives (with CUDA on Linux: about 3 GB)
+
+TORCH ?= auto
+FILE ?=
+TESTS ?= tests
+VENV := .venv
+PYTHON := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+
+.PHONY: run test test-all benchmark clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.installed
+	@sh .ci/system-packages run
+	@$(PYTHON) visualizer.py $(FILE)
+
+test: $(VENV)/.installed
+	@sh .ci/system-packages test
+	$(PYTHON) -m pytest $(TESTS)
+
+test-all: $(VENV)/.installed
+	@sh .ci/system-packages test
+	$(PYTHON) -m pytest -m "" $(TESTS)
+
+benchmark: $(VENV)/.installed
+	@for script in benchmarks/*.py; do $(PYTHON) $$script || exit 1; done
+
+$(VENV)/.installed: requirements.txt constraints.txt .ci/make-venv
+	@sh .ci/make-venv $(VENV) $(TORCH)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build
