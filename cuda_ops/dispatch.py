@@ -1,0 +1,94 @@
+"""Which implementation of an op runs: fused CUDA, fused C++, or the reference in plain torch; and why not the others."""
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Callable, Iterator, NamedTuple
+
+import torch
+from torch import Tensor
+
+BACKENDS = ("cuda", "cpu", "reference")              # in order of preference
+
+
+class BackendError(RuntimeError):
+    """A backend was asked for that cannot run. The message names op, backend and reason."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One implementation of an op. `why_not(x)` says in a few words why it cannot run on x; empty: it can."""
+    run: Callable
+    why_not: Callable[[Tensor], str]
+
+
+class OpStatus(NamedTuple):
+    """The backend an op gets, and why each more preferred one was passed over."""
+    op: str
+    backend: str
+    reasons: tuple[str, ...]                         # 'cuda: no fused CUDA kernel for this op in this version'
+
+
+_candidates: dict[str, dict[str, Candidate]] = {}    # op -> backend -> candidate
+_choice: ContextVar[str] = ContextVar("backend", default="auto")
+
+
+def register(op: str, backend: str, why_not: Callable[[Tensor], str] = lambda x: "") -> Callable[[Callable], Callable]:
+    """Decorator: the function below is `backend`'s implementation of `op`."""
+    def keep(run: Callable) -> Callable:
+        _candidates.setdefault(op, {})[backend] = Candidate(run, why_not)
+        return run
+    return keep
+
+
+@contextmanager
+def use(backend: str) -> Iterator[None]:
+    """Within the block, and in this thread only, every op runs on `backend`: 'auto' or one of BACKENDS."""
+    if backend not in ("auto", *BACKENDS):
+        raise ValueError(f"backend '{backend}' is not one of auto, {', '.join(BACKENDS)}")
+    token = _choice.set(backend)
+    try:
+        yield
+    finally:
+        _choice.reset(token)
+
+
+def current() -> str:
+    """The backend asked for in this thread: 'auto' or one of BACKENDS."""
+    return _choice.get()
+
+
+def choose(op: str, x: Tensor) -> Callable:
+    """The implementation of `op` that is to run on x. Raises BackendError if a forced backend cannot."""
+    wanted = current()
+    if wanted != "auto":
+        reason = _why_not(op, wanted, x)
+        if reason:
+            raise BackendError(f"{op} cannot run on backend '{wanted}': {reason}")
+        return _candidates[op][wanted].run
+    return next(_candidates[op][backend].run for backend in BACKENDS if not _why_not(op, backend, x))
+
+
+def status(device: torch.device | str) -> list[OpStatus]:
+    """Per op, the backend that 'auto' picks for float32 tensors on `device`, with the reasons of those passed over."""
+    x = torch.empty(1, 1, 1, 1, device=device)
+    return [_status(op, x) for op in sorted(_candidates)]
+
+
+def _status(op: str, x: Tensor) -> OpStatus:
+    reasons = []
+    for backend in BACKENDS:
+        reason = _why_not(op, backend, x)
+        if not reason:
+            return OpStatus(op, backend, tuple(reasons))
+        reasons.append(f"{backend}: {reason}")
+    raise AssertionError(f"{op} has no reference implementation")
+
+
+_KERNEL_NAMES = {"cuda": "fused CUDA kernel", "cpu": "fused C++ kernel", "reference": "reference implementation"}
+
+
+def _why_not(op: str, backend: str, x: Tensor) -> str:
+    candidate = _candidates[op].get(backend)
+    return candidate.why_not(x) if candidate else f"no {_KERNEL_NAMES[backend]} for this op in this version"

@@ -1,0 +1,203 @@
+"""upfirdn2d: upsample by zero-insertion, pad or crop, FIR filter, keep every n-th sample; and its everyday forms.
+
+Source: StyleGAN2 (Karras et al. 2020) sec. 3 and app. B "FIR filters"; spec "upfirdn2d".
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import gcd
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cuda_ops import dispatch
+
+Padding = int | Sequence[int]
+
+
+def setup_filter(taps, normalize: bool = True) -> Tensor | None:
+    """A resampling filter from a list, array or tensor of taps, as float32; None stays None (identity).
+
+    `taps`: [taps], separable, or [fh, fw]. Fewer than 8 separable taps are expanded to their outer product [taps, taps].
+    `normalize`: scale the result to sum 1 (unit DC gain). Raises ValueError for other shapes.
+    """
+    if taps is None:
+        return None
+    f = torch.as_tensor(taps, dtype=torch.float32)
+    if f.ndim not in (1, 2) or f.numel() == 0:
+        raise ValueError(f"a filter has shape [taps] or [fh, fw], not {list(f.shape)}")
+    if f.ndim == 1 and len(f) < 8:
+        f = f.outer(f)
+    return f / f.sum() if normalize else f
+
+
+# --- arguments -------------------------------------------------------------------------------------------------------
+
+def axis_pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
+    """(x, y) from one int for both axes or a pair; every factor is at least 1."""
+    pair = (value, value) if isinstance(value, int) else tuple(int(v) for v in value)
+    if len(pair) != 2 or min(pair) < 1:
+        raise ValueError(f"{name} is a positive int or a pair (x, y) of them, not {value}")
+    return pair
+
+
+def four_paddings(padding: Padding) -> tuple[int, int, int, int]:
+    """(x0, x1, y0, y1) from an int, [x, y] or [x0, x1, y0, y1]."""
+    p = (padding, padding) if isinstance(padding, int) else tuple(int(v) for v in padding)
+    if len(p) == 2:
+        p = (p[0], p[0], p[1], p[1])
+    if len(p) != 4:
+        raise ValueError(f"padding is an int, [x, y] or [x0, x1, y0, y1], not {padding}")
+    return p
+
+
+def filter_size(f: Tensor | None) -> tuple[int, int]:
+    """(width, height) of a filter in taps."""
+    return (1, 1) if f is None else (f.shape[-1], f.shape[0])
+
+
+def check_image(x: Tensor, op: str) -> None:
+    if x.ndim != 4:
+        raise ValueError(f"{op} takes [N, C, H, W], not a tensor of shape {list(x.shape)}")
+    if not x.is_floating_point():
+        raise TypeError(f"{op} takes a floating-point tensor, not {x.dtype}")
+
+
+def check_filter(f: Tensor | None, op: str) -> None:
+    if f is None:
+        return
+    if f.ndim not in (1, 2) or f.numel() == 0:
+        raise ValueError(f"{op} takes filters of shape [taps] or [fh, fw], not {list(f.shape)}")
+    if f.dtype != torch.float32:
+        raise TypeError(f"{op} takes float32 filters, not {f.dtype}")
+
+
+def output_size(size: int, up: int, down: int, p0: int, p1: int, taps: int) -> int:
+    return (size * up + p0 + p1 - taps) // down + 1
+
+
+# --- reference -------------------------------------------------------------------------------------------------------
+
+def _span(r: int, count: int, up: int, down: int, p0: int, taps: int) -> tuple[int, int, int]:
+    """Of output samples r, r + up, r + 2 up, ..: first tap, first input sample read, number of taps."""
+    first_tap = (p0 - r * down) % up
+    return first_tap, (r * down + first_tap - p0) // up, len(range(first_tap, taps, up))
+
+
+@dispatch.register("upfirdn2d", "reference")
+def _reference(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int],
+               padding: tuple[int, int, int, int]) -> Tensor:
+    """Correlation of the upsampled, padded x with f [fh, fw], polyphase: inserted zeros are never multiplied."""
+    n, c, h, w = x.shape
+    fh, fw = f.shape
+    ow = output_size(w, up[0], down[0], padding[0], padding[1], fw)
+    oh = output_size(h, up[1], down[1], padding[2], padding[3], fh)
+    gx, gy = gcd(up[0], down[0]), gcd(up[1], down[1])
+    ux, uy, dx, dy = up[0] // gx, up[1] // gy, down[0] // gx, down[1] // gy
+    out = x.new_zeros(n, c, oh, ow)
+    for ry in range(uy):
+        ky, y0, ny = _span(ry, oh, up[1], down[1], padding[2], fh)
+        rows = len(range(ry, oh, uy))
+        for rx in range(ux):
+            kx, x0, nx = _span(rx, ow, up[0], down[0], padding[0], fw)
+            cols = len(range(rx, ow, ux))
+            if not (rows and cols and ny and nx):
+                continue
+            y1, x1 = y0 + (rows - 1) * dy + ny, x0 + (cols - 1) * dx + nx
+            window = F.pad(x, (-x0, x1 - w, -y0, y1 - h))
+            taps = f[ky::up[1], kx::up[0]].expand(c, 1, ny, nx)
+            out[:, :, ry::uy, rx::ux] = F.conv2d(window, taps, stride=(dy, dx), groups=c)
+    return out
+
+
+# --- autograd --------------------------------------------------------------------------------------------------------
+
+class _UpFirDn2d(torch.autograd.Function):
+    """One pass with a 2-D filter. Its backward is the same op (spec), so gradients of every order follow."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, f: Tensor, up, down, padding) -> Tensor:
+        ctx.save_for_backward(f)
+        ctx.size, ctx.up, ctx.down, ctx.padding, ctx.backend = x.shape[2:], up, down, padding, dispatch.current()
+        return dispatch.choose("upfirdn2d", x)(x, f, up, down, padding)
+
+    @staticmethod
+    def backward(ctx, dy: Tensor):
+        f, = ctx.saved_tensors
+        (fh, fw), (h, w), (x0, _, y0, _) = f.shape, ctx.size, ctx.padding
+        padding = (fw - x0 - 1, w * ctx.up[0] - dy.shape[3] * ctx.down[0] + x0 - ctx.up[0] + 1,
+                   fh - y0 - 1, h * ctx.up[1] - dy.shape[2] * ctx.down[1] + y0 - ctx.up[1] + 1)
+        with dispatch.use(ctx.backend):              # a device's backward runs in a thread of its own
+            dx = _UpFirDn2d.apply(dy, f.flip(0, 1), ctx.down, ctx.up, padding)
+        return dx, None, None, None, None
+
+
+# --- public ----------------------------------------------------------------------------------------------------------
+
+def upfirdn2d(x: Tensor, f: Tensor | None, up: int | Sequence[int] = 1, down: int | Sequence[int] = 1,
+              padding: Padding = 0, flip_filter: bool = False, gain: float = 1) -> Tensor:
+    """Per channel: insert up-1 zeros after every sample, pad or crop, filter (valid region), keep every down-th sample.
+
+    `x` [N, C, H, W], any float dtype; `f` float32 [fh, fw], [taps] (the same along x, then y) or None (identity).
+    `up`, `down`: int or (x, y). `padding`: int, [x, y] or [x0, x1, y0, y1] in pixels of the upsampled image; negative
+    crops. `flip_filter` False is convolution, True correlation. `gain` scales the result.
+    Returns [N, C, (H*up + y0 + y1 - fh)//down + 1, ..]. Differentiable in x, any order.
+    Raises ValueError or TypeError on other shapes and types and when the filter is larger than the padded image.
+    """
+    check_image(x, "upfirdn2d")
+    check_filter(f, "upfirdn2d")
+    up, down, padding = axis_pair(up, "up"), axis_pair(down, "down"), four_paddings(padding)
+    fw, fh = filter_size(f)
+    padded = x.shape[3] * up[0] + padding[0] + padding[1], x.shape[2] * up[1] + padding[2] + padding[3]
+    if padded[0] < fw or padded[1] < fh:
+        raise ValueError(f"the upsampled, padded image of {padded[0]}x{padded[1]} is smaller than "
+                         f"the filter of {fw}x{fh} taps")
+    if f is None:
+        f = torch.ones(1, 1, device=x.device)
+    f = (f * gain ** (f.ndim / 2)).to(x.dtype)
+    if not flip_filter:
+        f = f.flip(tuple(range(f.ndim)))
+    if f.ndim == 2:
+        return _UpFirDn2d.apply(x, f, up, down, padding)
+    x = _UpFirDn2d.apply(x, f[None, :], (up[0], 1), (down[0], 1), (*padding[:2], 0, 0))
+    return _UpFirDn2d.apply(x, f[:, None], (1, up[1]), (1, down[1]), (0, 0, *padding[2:]))
+
+
+def upsample2d(x: Tensor, f: Tensor | None, up: int | Sequence[int] = 2, padding: Padding = 0,
+               flip_filter: bool = False, gain: float = 1) -> Tensor:
+    """x [N, C, H, W] enlarged to [N, C, H*up, W*up]; `padding` comes on top. Otherwise as `upfirdn2d`."""
+    ux, uy = axis_pair(up, "up")
+    padding = add_paddings(padding, up_padding(f, (ux, uy)))
+    return upfirdn2d(x, f, up=(ux, uy), padding=padding, flip_filter=flip_filter, gain=gain * ux * uy)
+
+
+def downsample2d(x: Tensor, f: Tensor | None, down: int | Sequence[int] = 2, padding: Padding = 0,
+                 flip_filter: bool = False, gain: float = 1) -> Tensor:
+    """x [N, C, H, W] reduced to [N, C, H/down, W/down]; `padding` comes on top. Otherwise as `upfirdn2d`."""
+    pair = axis_pair(down, "down")
+    padding = add_paddings(padding, down_padding(f, pair))
+    return upfirdn2d(x, f, down=pair, padding=padding, flip_filter=flip_filter, gain=gain)
+
+
+def filter2d(x: Tensor, f: Tensor | None, padding: Padding = 0, flip_filter: bool = False, gain: float = 1) -> Tensor:
+    """x [N, C, H, W] filtered at its own size; `padding` comes on top. Otherwise as `upfirdn2d`."""
+    fw, fh = filter_size(f)
+    padding = add_paddings(padding, (fw // 2, (fw - 1) // 2, fh // 2, (fh - 1) // 2))
+    return upfirdn2d(x, f, padding=padding, flip_filter=flip_filter, gain=gain)
+
+
+def up_padding(f: Tensor | None, up: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The padding that centres `f` in upsampling by `up`, so that the size becomes exactly size * up."""
+    (fw, fh), (ux, uy) = filter_size(f), up
+    return (fw + ux - 1) // 2, (fw - ux) // 2, (fh + uy - 1) // 2, (fh - uy) // 2
+
+
+def down_padding(f: Tensor | None, down: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The padding that centres `f` in downsampling by `down`, so that the size becomes size / down."""
+    (fw, fh), (dx, dy) = filter_size(f), down
+    return (fw - dx + 1) // 2, (fw - dx) // 2, (fh - dy + 1) // 2, (fh - dy) // 2
+
+
+def add_paddings(a: Padding, b: Padding) -> tuple[int, int, int, int]:
+    return tuple(p + q for p, q in zip(four_paddings(a), four_paddings(b)))
