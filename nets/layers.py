@@ -46,13 +46,13 @@ class Conv2d(nn.Module):
 
     Zero-padded to the same size. W is the stored weight [C_out, C_in, k, k] times weight_gain / sqrt(C_in k²); with
     up > 1 it is a true convolution, else a correlation. `act_gain` None takes the activation's own; the result is
-    clamped to ±conv_clamp.
+    clamped to ±conv_clamp. `save_filter` False keeps the filter out of the state dict.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True,
                  activation: str = "linear", up: int = 1, down: int = 1,
                  resample_filter: Sequence[float] = (1, 3, 3, 1), conv_clamp: float | None = None,
-                 weight_gain: float = 1.0, act_gain: float | None = None):
+                 weight_gain: float = 1.0, act_gain: float | None = None, save_filter: bool = True):
         super().__init__()
         self.activation, self.up, self.down, self.conv_clamp = activation, up, down, conv_clamp
         self.act_gain = ACTIVATIONS[activation].gain if act_gain is None else act_gain
@@ -60,7 +60,7 @@ class Conv2d(nn.Module):
         self.coef = weight_gain / math.sqrt(in_channels * kernel_size ** 2)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
-        self.register_buffer("resample_filter", setup_filter(resample_filter))
+        self.register_buffer("resample_filter", setup_filter(resample_filter), persistent=save_filter)
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
         """`gain` multiplies the result, clamp included."""

@@ -1,6 +1,8 @@
 """The mapping network: z and label -> w, its moving average, and truncation (StyleGAN sec. 2, app. B)."""
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 from torch import Tensor, nn
 
@@ -105,7 +107,7 @@ class MappingNetwork(nn.Module):
 
     def _check(self, z: Tensor | None, c: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """z and c in the parameters' type, or a UserError that says what does not fit."""
-        dtype = next(self.parameters(), torch.empty(0)).dtype
+        dtype = next(chain(self.parameters(), self.buffers())).dtype
         if self.z_dim and (z is None or z.ndim != 2 or z.shape[1] != self.z_dim):
             raise UserError(f"z has shape {_shape(z)}, this network takes [N, {self.z_dim}].")
         if self.c_dim and c is None:

@@ -18,6 +18,7 @@ class State(NamedTuple):
     """What flows from stage to stage. No stage writes into the state it was given."""
     x: Tensor | None = None              # features [N, C, H, W]
     image: Tensor | None = None          # image so far [N, img_channels, h, w]
+    skip: Tensor | None = None           # StyleGAN2 'resnet': the block's input, until it joins the block's output
 
 
 @dataclass(frozen=True)
