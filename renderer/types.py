@@ -36,9 +36,9 @@ class Checkpoint:
     """Which network runs, and on what."""
     path: str = ""                       # file path, URL, or 'demo:NAME'; empty: nothing is open
     network: str = ""                    # 'G_ema' or 'G'; empty: the file's averaged generator
-    device: str = "auto"                 # auto | cpu | cuda | mps
-    precision: str = "auto"              # auto | fp32 | bf16 | fp16; auto: fp32 on CPU, the file's own elsewhere
-    backend: str = "auto"                # auto | reference | cpu | cuda
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"   # auto: fp32 on CPU, the file's own elsewhere
+    backend: Literal["auto", "reference", "cpu", "cuda"] = "auto"
     reload: int = 0                      # raised to open a changed file, or a failed one, again
 
 
@@ -63,7 +63,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class Synth:
-    noise: str = "const"                 # const | none | random
+    noise: Literal["const", "none", "random"] = "const"
     noise_seed: int = 0
     transform: tuple[float, ...] | None = None    # 3x3 row-major, written into StyleGAN3's `transform`; None: the file's
     lod: float | None = None             # progressive networks; None: the file's
@@ -71,7 +71,10 @@ class Synth:
 
 @dataclass(frozen=True)
 class View:
-    """How a tap [C, H, W] becomes a picture [H, W, 3]."""
+    """How a tap [C, H, W] becomes a picture [H, W, 3]. The range shown is -1..1, after normalisation and gain.
+
+    A channel beyond the tap's last one shows the last one, so a single channel is grey in 'rgb'.
+    """
     mode: Literal["rgb", "channel"] = "rgb"
     channels: tuple[int, int, int] = (0, 1, 2)    # for rgb
     channel: int = 0                     # for one channel through the colormap
@@ -160,19 +163,22 @@ class TapStats:
     maximum: float
     nonfinite: float                     # share, 0..1
     clamped: float | None                # share at the layer's clamp; None: no clamp
+    histogram: tuple[int, ...] = ()      # counts of the finite values in equal bins from minimum to maximum
 
 
 @dataclass(frozen=True)
 class SpectrumResult:
-    """Frequencies run over cycles per image; levels are 10 log10(S / mean S)."""
-    picture: np.ndarray                  # uint8 [H, W, 3], zero frequency centred
+    """Frequencies in cycles per image (width, where it is not square); levels are 10 log10(S / mean S)."""
+    picture: np.ndarray                  # uint8 [H, W, 3], zero frequency at pixel (H//2, W//2)
     extent: tuple[float, float]          # (height, width) sampling rates: axes run -rate/2 .. rate/2
-    radial: np.ndarray                   # float32 [F]: dB at ring frequency index + 0.5... see `frequencies`
-    frequencies: np.ndarray              # float32 [F], cycles per image
+    radial: np.ndarray                   # float32 [F]: mean of S over the ring within 0.5 of each frequency, in dB
+    frequencies: np.ndarray              # float32 [F]: whole numbers 0, 1, .. up to Nyquist
     cutoff: float | None
     stopband: float | None
     nyquist: float
     previous_nyquist: float | None       # of the previous resolution (StyleGAN1/2)
+    slice_0: np.ndarray | None = None    # float32 [F]: as `radial`, along the horizontal frequency axis
+    slice_45: np.ndarray | None = None   # float32 [F]: along the diagonal
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,14 @@ class OpStatus:
     op: str
     backend: str                         # reference | cpu | cuda
     reasons: tuple[str, ...]             # 'cuda: no CUDA device'
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What the renderer is doing now."""
+    text: str                            # 'Rendering b64.conv0'
+    fraction: float | None               # 0..1; None: not known
+    since: float                         # time.monotonic() when work on this request began
 
 
 @dataclass(frozen=True)
@@ -207,3 +221,4 @@ class RenderResult:
     cache_bytes: int = 0                 # held by stage states
     error: str | None = None             # one sentence
     details: str | None = None           # the trace, for a fold
+    notes: tuple[str, ...] = ()          # parts of the request that this network has no use for, one sentence each
