@@ -1,13 +1,17 @@
 """What all generators share: the mapping in front of the synthesis network, and synthesis as a walk along its stages."""
 from __future__ import annotations
 
+import math
+from typing import Iterable
+
 import torch
 from torch import Tensor, nn
 
-from nets.config import GeneratorConfig
+from nets.config import GeneratorConfig, StyleGAN1Config, StyleGAN2Config
 from nets.errors import UserError
+from nets.growing import check_lod, upsample_nearest
 from nets.mapping import MappingNetwork
-from nets.stages import Stage, Watch, draw_noise, ignore, synthesize
+from nets.stages import Inputs, Stage, State, Tap, Watch, draw_noise, ignore, synthesize
 
 
 class SynthesisNetwork(nn.Module):
@@ -36,6 +40,43 @@ class SynthesisNetwork(nn.Module):
             raise UserError(f"noise '{noise}' is not one of const, random, none.")
         stages = self.stages(lod)
         return synthesize(stages, ws, draw_noise(stages, noise, len(ws), generator), transform, update_ema, watch)
+
+
+class BlockSynthesis(SynthesisNetwork):
+    """A synthesis network of blocks b4, b8, .., one per resolution (StyleGAN1 and 2), each a module with `stages`.
+
+    `grows`: whether it ends at an earlier block for a lod above 0. `num_fp16_res`: how many of the highest resolutions
+    run in `precision`, 0 for the 4 that the family's half-precision files choose.
+    """
+
+    def __init__(self, config: StyleGAN1Config | StyleGAN2Config, blocks: Iterable[nn.Module], grows: bool,
+                 num_fp16_res: int = 0):
+        super().__init__()
+        self.config, self.w_dim, self.grows, self.num_fp16_res = config, config.w_dim, grows, num_fp16_res or 4
+        for index, block in enumerate(blocks):
+            self.add_module(f"b{4 << index}", block)
+        self.num_blocks = index + 1
+
+    def stages(self, lod: float | None = None) -> list[Stage]:
+        lod = check_lod(lod, self.config.lod, self.num_blocks - 1 if self.grows else 0)
+        stages = []
+        for index in range(self.num_blocks - math.floor(lod)):
+            level = self.num_blocks - 1 - index
+            stages += getattr(self, f"b{4 << index}").stages(self._dtype(index), level, lod)
+        return stages + [self._image_stage(2 ** math.floor(lod))]
+
+    def _dtype(self, index: int) -> torch.dtype:
+        """What the features of a block are computed in; the first one always keeps the parameters' type."""
+        in_half = index > 0 and self.num_blocks - index <= self.num_fp16_res and self.precision != torch.float32
+        return self.precision if in_half else next(self.parameters()).dtype
+
+    def _image_stage(self, factor: int) -> Stage:
+        """The image; while growing, every pixel repeated `factor` times up to the full resolution."""
+        def run(state: State, inputs: Inputs, watch: Watch) -> State:
+            image = upsample_nearest(state.image, factor)
+            watch("image", image)
+            return State(image=image)
+        return Stage("image", run, (Tap("image", (self.config.img_channels, *self.resolution)),))
 
 
 class Generator(nn.Module):
