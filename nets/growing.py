@@ -14,7 +14,7 @@ from nets.errors import UserError
 
 
 def check_lod(lod: float | None, default: float, max_lod: int) -> float:
-    """`lod`, or `default` if None. Raises UserError outside 0 .. max_lod; a network that does not grow has max_lod 0."""
+    """`lod`, or `default` if None. Raises UserError outside 0 .. max_lod; max_lod 0 is a network that does not grow."""
     lod = default if lod is None else float(lod)
     if not 0 <= lod <= max_lod:
         raise UserError(f"lod {lod:g} is outside 0 to {max_lod}, the levels of detail of this network." if max_lod else

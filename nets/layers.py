@@ -51,7 +51,7 @@ class Conv2d(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, bias: bool = True,
                  activation: str = "linear", up: int = 1, down: int = 1,
-                 resample_filter: Sequence[float] = (1, 3, 3, 1), conv_clamp: float | None = None,
+                 resample_filter: Sequence[float] | None = (1, 3, 3, 1), conv_clamp: float | None = None,
                  weight_gain: float = 1.0, act_gain: float | None = None, save_filter: bool = True):
         super().__init__()
         self.activation, self.up, self.down, self.conv_clamp = activation, up, down, conv_clamp
@@ -90,3 +90,13 @@ def minibatch_stddev(x: Tensor, group_size: int | None, num_channels: int = 1) -
     y = (y.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(2, 3, 4))        # [N / G, num_channels]
     y = y.repeat(group, 1)[:, :, None, None].expand(-1, -1, height, width)
     return torch.cat([x, y], dim=1)
+
+
+def check_images(image: Tensor, c: Tensor | None, channels: int, size: tuple[int, int], c_dim: int) -> None:
+    """Raises UserError unless a discriminator of `channels` and `size` (H, W) can score image and label c."""
+    height, width = size
+    if image.ndim != 4 or list(image.shape[1:]) != [channels, height, width]:
+        raise UserError(f"images have shape {list(image.shape)}, this network takes [N, {channels}, {height}, {width}].")
+    if c_dim and (c is None or list(c.shape) != [len(image), c_dim]):
+        given = "no label is given" if c is None else f"labels have shape {list(c.shape)}"
+        raise UserError(f"{given}, this network takes [{len(image)}, {c_dim}].")
