@@ -1,8 +1,8 @@
-"""What all generators share: the mapping in front of the synthesis network, and synthesis as a walk along its stages."""
+"""What all generators share: a mapping network before a synthesis network, and synthesis as a walk along stages."""
 from __future__ import annotations
 
 import math
-from typing import Iterable
+from typing import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -49,13 +49,13 @@ class BlockSynthesis(SynthesisNetwork):
     run in `precision`, 0 for the 4 that the family's half-precision files choose.
     """
 
-    def __init__(self, config: StyleGAN1Config | StyleGAN2Config, blocks: Iterable[nn.Module], grows: bool,
+    def __init__(self, config: StyleGAN1Config | StyleGAN2Config, blocks: Sequence[nn.Module], grows: bool,
                  num_fp16_res: int = 0):
         super().__init__()
-        self.config, self.w_dim, self.grows, self.num_fp16_res = config, config.w_dim, grows, num_fp16_res or 4
+        self.config, self.w_dim, self.grows = config, config.w_dim, grows
+        self.num_blocks, self.num_fp16_res = len(blocks), num_fp16_res or 4
         for index, block in enumerate(blocks):
             self.add_module(f"b{4 << index}", block)
-        self.num_blocks = index + 1
 
     def stages(self, lod: float | None = None) -> list[Stage]:
         lod = check_lod(lod, self.config.lod, self.num_blocks - 1 if self.grows else 0)

@@ -96,7 +96,8 @@ def check_images(image: Tensor, c: Tensor | None, channels: int, size: tuple[int
     """Raises UserError unless a discriminator of `channels` and `size` (H, W) can score image and label c."""
     height, width = size
     if image.ndim != 4 or list(image.shape[1:]) != [channels, height, width]:
-        raise UserError(f"images have shape {list(image.shape)}, this network takes [N, {channels}, {height}, {width}].")
+        raise UserError(f"images have shape {list(image.shape)}, "
+                        f"this network takes [N, {channels}, {height}, {width}].")
     if c_dim and (c is None or list(c.shape) != [len(image), c_dim]):
         given = "no label is given" if c is None else f"labels have shape {list(c.shape)}"
         raise UserError(f"{given}, this network takes [{len(image)}, {c_dim}].")

@@ -26,7 +26,7 @@ def truncate(ws: Tensor, w_avg: Tensor, psi: float = 1.0, cutoff: int | None = N
 class MappingNetwork(nn.Module):
     """z [N, z_dim], label c [N, c_dim] -> ws [N, num_ws, w_dim]; [N, w_dim] if `num_ws` is None.
 
-    `z_dim` 0 maps labels alone (z is then None), `c_dim` 0 latents alone. With `num_ws` None there is no moving average.
+    `z_dim` 0 maps labels alone (z is then None), `c_dim` 0 latents alone. Without `num_ws` there is no moving average.
     Raises UserError on a z or a label of another shape.
     """
 

@@ -22,10 +22,9 @@ HE_GAIN = math.sqrt(2)                   # in StyleGAN1 it sits in the weights, 
 
 
 def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """(x - mean) / sqrt(var + eps) per sample and channel of x [N, C, H, W], in at least float32."""
-    y = x.to(torch.promote_types(x.dtype, torch.float32))
-    var, mean = torch.var_mean(y, dim=(2, 3), correction=0, keepdim=True)
-    return ((y - mean) * (var + eps).rsqrt()).to(x.dtype)
+    """(x - mean) / sqrt(var + eps) per sample and channel of x [N, C, H, W]."""
+    var, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+    return (x - mean) * (var + eps).rsqrt()
 
 
 class Epilogue(nn.Module):
@@ -55,17 +54,23 @@ class Epilogue(nn.Module):
             watch(f"{name}.noise", x)
         x = bias_act(x, self.bias.to(x.dtype), act=config.activation, gain=1)
         watch(f"{name}.act", x)
-        if config.use_pixel_norm:
-            x = normalize_2nd_moment(x)
-        if config.use_instance_norm:
-            x = instance_norm(x)
         if self.normalises:
+            x = self._normalise(x)
             watch(f"{name}.norm", x)
         if config.use_styles:
             scale, shift = self.affine(w).to(x.dtype)[:, :, None, None].chunk(2, dim=1)
             x = x * (scale + 1) + shift
             watch(f"{name}.style", x)
         return x
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        """In at least float32, whose range the squares need."""
+        y = x.to(torch.promote_types(x.dtype, torch.float32))
+        if self.config.use_pixel_norm:
+            y = normalize_2nd_moment(y)
+        if self.config.use_instance_norm:
+            y = instance_norm(y)
+        return y.to(x.dtype)
 
     def stage(self, w_row: int, dtype: torch.dtype) -> Stage:
         def run(state: State, inputs: Inputs, watch: Watch) -> State:
