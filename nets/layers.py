@@ -82,6 +82,8 @@ def minibatch_stddev(x: Tensor, group_size: int | None, num_channels: int = 1) -
     x [N, C, H, W] -> [N, C + num_channels, H, W]. Of N samples in groups of G = min(group_size, N) (None: N), sample n
     belongs to group n mod (N / G). Raises UserError if G does not divide N.
     """
+    if num_channels == 0:
+        return x
     num, channels, height, width = x.shape
     group = min(group_size or num, num)
     if num % group:

@@ -1,0 +1,78 @@
+"""What holds of every synthesis network, asserted on one that a test gives; and how a test prepares one."""
+import torch
+from torch import nn
+
+from nets.stages import State, all_taps, draw_noise, walk
+
+FILTERS = ("resample_filter", "blur", "nearest", "up_filter", "down_filter")
+
+
+def randomize(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Non-trivial values in every bias, noise strength, average and constant; nothing trains or draws gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in module.state_dict().items():
+        kind = name.rsplit(".", 1)[-1]
+        if kind in ("bias", "noise_strength", "w_avg", "const"):
+            value += 0.3 * torch.randn(value.shape, generator=generator)
+        elif kind in ("weight", "noise_const"):
+            value.copy_(torch.randn(value.shape, generator=generator))
+    return module.eval().requires_grad_(False)
+
+
+def to_double(module: nn.Module) -> nn.Module:
+    """Parameters and buffers in float64, filters as ops take them, in float32."""
+    filters = {name: b.clone() for name, b in module.named_buffers() if name.rsplit(".", 1)[-1] in FILTERS}
+    module.double()
+    for name, value in filters.items():
+        owner, _, attribute = name.rpartition(".")
+        setattr(module.get_submodule(owner), attribute, value)
+    return module
+
+
+def relative_error(a: torch.Tensor, b: torch.Tensor) -> float:
+    """||a - b|| / ||b||"""
+    a, b = torch.as_tensor(a).double(), torch.as_tensor(b).double()
+    assert a.shape == b.shape, f"{list(a.shape)} is not {list(b.shape)}"
+    return float((a - b).norm() / b.norm())
+
+
+def taps_of(synthesis: nn.Module, ws: torch.Tensor, **kwargs) -> dict[str, torch.Tensor]:
+    """Every tap by name."""
+    seen = {}
+    synthesis(ws, watch=seen.__setitem__, **kwargs)
+    return seen
+
+
+def check_stages(synthesis: nn.Module, ws: torch.Tensor, lod: float | None = None) -> None:
+    """Walking equals forward, from every stage on, bit for bit; no stage writes into its input; taps are as declared."""
+    stages = synthesis.stages(lod)
+    noise = draw_noise(stages, "const", len(ws))
+    inputs = [stage.inputs(ws, noise) for stage in stages]
+    states, copies = [State()], [State()]
+    for _, state in walk(stages, inputs):
+        states.append(state)
+        copies.append(State(*(None if x is None else x.clone() for x in state)))
+    image = synthesis(ws, lod=lod)
+    assert torch.equal(states[-1].image, image)
+    assert list(image.shape) == [len(ws), synthesis.config.img_channels, *synthesis.resolution]
+    for start in range(len(stages)):
+        *_, (_, last) = walk(stages[start:], inputs[start:], states[start])
+        assert torch.equal(last.image, image), f"resuming at {stages[start].name}"
+    for state, copy in zip(states, copies):
+        assert all(x is y if x is None else torch.equal(x, y) for x, y in zip(state, copy))
+    _check_taps(synthesis, ws, lod, stages, states, image)
+
+
+def _check_taps(synthesis, ws, lod, stages, states, image) -> None:
+    seen = []
+    watched = synthesis(ws, lod=lod, watch=lambda name, value: seen.append((name, value)))
+    assert torch.equal(watched, image)
+    taps = all_taps(stages)
+    assert [name for name, _ in seen] == [tap.name for tap in taps]
+    for tap, (_, value) in zip(taps, seen):
+        assert tuple(value.shape) == (len(ws), *tap.shape), tap.name
+    values = dict(seen)
+    for stage, state in zip(stages, states[1:]):
+        result = values[stage.taps[-1].name]
+        assert any(x is None or torch.equal(x, result) for x in (state.x, state.image)), stage.name
+    assert all(0 <= stage.w_row < synthesis.num_ws for stage in stages if stage.w_row is not None)
