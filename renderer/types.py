@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+DEMOS = ("stylegan1", "stylegan2", "stylegan2-conditional", "stylegan3-t", "stylegan3-r")   # 'demo:NAME' opens one
+COLORMAPS = ("viridis", "magma", "turbo", "coolwarm", "grey")
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class SpectrumResult:
 @dataclass(frozen=True)
 class StageTime:
     name: str
-    seconds: float
+    seconds: float                       # reused: what it took when it last ran
     reused: bool                         # taken from the cache
 
 
