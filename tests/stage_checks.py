@@ -12,10 +12,11 @@ def randomize(module: nn.Module, seed: int = 0) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for name, value in module.state_dict().items():
         kind = name.rsplit(".", 1)[-1]
-        if kind in ("bias", "noise_strength", "w_avg", "const"):
-            value += 0.3 * torch.randn(value.shape, generator=generator)
-        elif kind in ("weight", "noise_const"):
-            value.copy_(torch.randn(value.shape, generator=generator))
+        drawn = torch.randn(value.shape, generator=generator)
+        if kind in ("bias", "noise_strength"):
+            value += 0.3 * drawn
+        elif kind in ("weight", "const", "noise_const", "w_avg"):
+            value.copy_(drawn)
     return module.eval().requires_grad_(False)
 
 
@@ -44,7 +45,7 @@ def taps_of(synthesis: nn.Module, ws: torch.Tensor, **kwargs) -> dict[str, torch
 
 
 def check_stages(synthesis: nn.Module, ws: torch.Tensor, lod: float | None = None) -> None:
-    """Walking equals forward, from every stage on, bit for bit; no stage writes into its input; taps are as declared."""
+    """Walking equals forward bit for bit, from every stage on; no stage writes into its input; taps are as declared."""
     stages = synthesis.stages(lod)
     noise = draw_noise(stages, "const", len(ws))
     inputs = [stage.inputs(ws, noise) for stage in stages]
@@ -76,3 +77,21 @@ def _check_taps(synthesis, ws, lod, stages, states, image) -> None:
         result = values[stage.taps[-1].name]
         assert any(x is None or torch.equal(x, result) for x in (state.x, state.image)), stage.name
     assert all(0 <= stage.w_row < synthesis.num_ws for stage in stages if stage.w_row is not None)
+
+
+def check_derivative(value, tensors: list[torch.Tensor], directions: list[torch.Tensor], grads) -> None:
+    """The slope of `value()` when float64 `tensors` move along `directions`, against their `grads` (None: no effect).
+
+    Central differences of two steps, extrapolated so that the step's error is of fourth order.
+    """
+    def slope(step: float) -> torch.Tensor:
+        values = []
+        for offset in (step, -step):
+            for x, d in zip(tensors, directions):
+                x.data.add_(d, alpha=offset)
+            values.append(value().detach())
+            for x, d in zip(tensors, directions):
+                x.data.sub_(d, alpha=offset)
+        return (values[0] - values[1]) / (2 * step)
+    expected = sum((g * d).sum() for g, d in zip(grads, directions) if g is not None).detach()
+    assert relative_error((4 * slope(1e-5) - slope(2e-5)) / 3, expected) < 1e-7
