@@ -96,8 +96,8 @@ class Block(nn.Module):
                 self.skip = Conv2d(in_channels, self.channels, 1, bias=False, up=2,
                                    resample_filter=config.resample_filter)
         self.conv1 = Layer(config, f"{self.name}.conv1", self.channels, self.channels, self.size)
-        if is_last or config.architecture in ("skip", "growing"):
-            self.torgb = ToRGB(config, self.channels)
+        has_torgb = is_last or config.architecture in ("skip", "growing")
+        self.torgb = ToRGB(config, self.channels) if has_torgb else None
         self.register_buffer("resample_filter", setup_filter(config.resample_filter))
 
     def stages(self, dtype: torch.dtype, level: int, lod: float) -> list[Stage]:
@@ -110,7 +110,7 @@ class Block(nn.Module):
             stages = [self.conv0.stage(row - 1, dtype, keep_input=is_residual), self.conv1.stage(row, dtype)]
             if is_residual:
                 stages.append(self._sum_stage())
-        if hasattr(self, "torgb"):
+        if self.torgb is not None:
             stages.append(self._torgb_stage(row + 1, level, lod))
         return stages
 
