@@ -52,8 +52,7 @@ class Epilogue(nn.Module):
         self.out = Dense(hidden, out_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.config.mbstd_num_channels:
-            x = minibatch_stddev(x, self.config.mbstd_group_size, self.config.mbstd_num_channels)
+        x = minibatch_stddev(x, self.config.mbstd_group_size, self.config.mbstd_num_channels)
         return self.out(self.fc(self.conv(x).flatten(1)))
 
 

@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple, Sequence
 
 from nets.config import LayerGeometry, StyleGAN3Config
+from nets.errors import UserError
 
 
 class Band(NamedTuple):
@@ -22,12 +23,14 @@ class Band(NamedTuple):
 
 
 def plan(config: StyleGAN3Config) -> tuple[LayerGeometry, ...]:
-    """The geometry of every layer, ToRGB last (networks.md "StyleGAN3 synthesis")."""
+    """The geometry of every layer, ToRGB last (networks.md "StyleGAN3 synthesis"). Raises UserError on too few layers."""
     band = bands(config)
     return tuple(_layer(config, i, band[max(i - 1, 0)], band[i]) for i in range(config.num_layers + 1))
 
 
 def bands(config: StyleGAN3Config) -> list[Band]:
+    if not 0 <= config.num_critical < config.num_layers:
+        raise UserError(f"{config.num_critical} of {config.num_layers} layers cannot be critically sampled.")
     return [_band(config, i) for i in range(config.num_layers + 1)]
 
 
