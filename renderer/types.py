@@ -67,7 +67,7 @@ class Mix:
 class Synth:
     noise: Literal["const", "none", "random"] = "const"
     noise_seed: int = 0
-    transform: tuple[float, ...] | None = None    # 3x3 row-major, written into StyleGAN3's `transform`; None: the file's
+    transform: tuple[float, ...] | None = None    # 3x3 row-major, StyleGAN3's `transform` buffer; None: the file's
     lod: float | None = None             # progressive networks; None: the file's
 
 

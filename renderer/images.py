@@ -1,0 +1,85 @@
+"""Pictures on disk: PNG with the state inside, grids. No torch."""
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from nets.errors import UserError
+from renderer import state
+from renderer.types import RenderRequest
+
+KEYWORD = "stylescope"                   # of the PNG's iTXt chunk that holds the state
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def save_png(path: str | os.PathLike, picture: np.ndarray, request: RenderRequest | None = None) -> None:
+    """Writes uint8 `picture` [H, W], [H, W, 3] or [H, W, 4], whole or not at all, with `request` inside.
+
+    Raises UserError if the place cannot be written.
+    """
+    info = PngImagePlugin.PngInfo()
+    if request is not None:
+        info.add_itxt(KEYWORD, state.to_json(request))   # uncompressed: readers limit what they inflate
+    path = Path(path)
+    try:
+        _write_whole(path, lambda file: Image.fromarray(picture).save(file, "PNG", pnginfo=info))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def load_request(path: str | os.PathLike) -> RenderRequest:
+    """The request in a preset (.json) or a screenshot (.png); which of both its first bytes say.
+
+    Raises UserError, naming the file, if it cannot be read or holds no state.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            is_png = file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
+        text = _read_itxt(path) if is_png else path.read_text(encoding="utf-8")
+        return state.from_json(text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is neither a Stylescope state (JSON) nor a PNG") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def grid(pictures: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
+    """Equal pictures [H, W, C] row by row in `columns` (default: as square as can be), the rest black."""
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    height, width, channels = pictures[0].shape
+    sheet = np.zeros((rows * height, columns * width, channels), pictures[0].dtype)
+    for i, picture in enumerate(pictures):
+        y, x = i // columns * height, i % columns * width
+        sheet[y:y + height, x:x + width] = picture
+    return sheet
+
+
+def _read_itxt(path: Path) -> str:
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            text = image.text.get(KEYWORD)               # also reads chunks after the pixels
+    except (UnidentifiedImageError, SyntaxError, ValueError, OSError, Image.DecompressionBombError):
+        raise UserError("is a damaged PNG") from None
+    if text is None:
+        raise UserError("holds no Stylescope state; screenshots and pictures rendered by Stylescope do")
+    return text
+
+
+def _write_whole(path: Path, write) -> None:
+    """Lets `write` fill a temporary file beside `path`, then puts it in place."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

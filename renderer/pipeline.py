@@ -1,0 +1,255 @@
+"""From a request to its result in named steps, each remembered together with the part of the request it answers.
+
+    load -> mapping -> stages up to the tap -> view -> spectrum
+
+So a new gain runs `view` alone, and a new row of w the stages from its first on (resume.py).
+"""
+from __future__ import annotations
+
+import gc
+import time
+import traceback
+from dataclasses import replace
+from typing import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cuda_ops import dispatch
+from nets.errors import UserError, one_line
+from nets.stages import all_taps
+from renderer import device as devices
+from renderer import latents, view
+from renderer.images import grid
+from renderer.info import clamp_of, fit, grows, previous_nyquist, tap_info
+from renderer.measures.spectrum import power
+from renderer.opened import Network, Opened
+from renderer.resume import Observed
+from renderer.score import score
+from renderer.steps import Memo, Progress, Run, never, quiet
+from renderer.synthesis import Setting, Synthesis
+from renderer.types import (Checkpoint, ModelInfo, OpStatus, RenderRequest, RenderResult, SpectrumResult, StageTime,
+                            TapStats)
+
+CACHE_BYTES = 1 << 30                    # of stage states
+
+
+class Pipeline:
+    """Renders requests, one after the other, from one thread. `cache_bytes`: the budget of stage states."""
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES):
+        self._opened = Opened()
+        self._synthesis = Synthesis(cache_bytes)
+        self._setting, self._ops, self._ws = Memo(), Memo(), Memo()
+        self._signal, self._view, self._table, self._power, self._spectrum = (Memo() for _ in range(5))
+
+    # -- faces --------------------------------------------------------------------------------------------------------
+
+    def render(self, request: RenderRequest, abandoned: Callable[[], bool] = never, progress: Progress = quiet,
+               ) -> RenderResult:
+        """The answer; what goes wrong is in its `error`, what the network has no use for in its `notes`.
+
+        `abandoned` is asked between stages; `progress` hears of them and may raise Abandoned too. Raises only that
+        (`renderer.steps.Abandoned`).
+        """
+        run, began = Run(request, abandoned, progress), time.perf_counter()
+        try:
+            self._guarded(lambda: self._answer(run))
+        except UserError as error:
+            run.known["error"] = one_line(str(error))
+        except Exception as error:
+            run.known["error"] = one_line(f"unexpected {type(error).__name__}: {error}")
+            run.known["details"] = traceback.format_exc()
+        return RenderResult(request, times=tuple(run.times), seconds=time.perf_counter() - began,
+                            cache_bytes=self._synthesis.states.bytes, **run.known)
+
+    def tensor(self, request: RenderRequest) -> Tensor:
+        """The tap exactly as the network gives it: float32 [N, C, H, W] on the CPU.
+
+        Raises UserError, also for parts of the request that the network has no use for.
+        """
+        return self._guarded(lambda: self._tensor(Run(request, strict=True)))
+
+    def picture(self, request: RenderRequest) -> np.ndarray:
+        """What `render` shows: uint8 [H, W, 3], several samples as a grid. Raises UserError as `tensor` does."""
+        run = Run(request, strict=True)
+        self._guarded(lambda: self._answer(run))
+        return run.known["picture"]
+
+    def info(self, checkpoint: Checkpoint) -> ModelInfo:
+        """What there is to know of a network. Raises UserError."""
+        return self._guarded(lambda: self._open(checkpoint, quiet).info)
+
+    def score(self, checkpoint: Checkpoint, images: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """The scores [N, 1] that the file's discriminator gives `images` [N, C, H, W], unclipped and as one batch.
+
+        `labels` [N, c_dim] where it is conditional. Raises UserError.
+        """
+        return self._guarded(lambda: self._score(checkpoint, images, labels))
+
+    def clear(self) -> None:
+        """Closes the file and forgets everything."""
+        self._synthesis.clear()
+        self._forget(self._setting, self._ops, self._ws, *self._shown())
+        self._opened.release()
+
+    # -- steps --------------------------------------------------------------------------------------------------------
+
+    def _answer(self, run: Run) -> None:
+        """Fills `run.known`, so that after an error it holds what was known by then."""
+        run.times.clear()
+        checkpoint = run.request.checkpoint
+        if not checkpoint.path and not run.strict:
+            return self.clear()
+        with torch.inference_mode(), dispatch.use(checkpoint.backend):
+            setting, request = self._prepare(run)
+            if request.table is None:
+                self._show(run, setting, request)
+            else:
+                run.known["picture"] = self._show_table(run, setting, request)
+        run.known["memory_bytes"] = devices.memory_bytes(setting.network.device)
+
+    def _tensor(self, run: Run) -> Tensor:
+        with torch.inference_mode(), dispatch.use(run.request.checkpoint.backend):
+            signal = self._run_stages(run, *self._prepare(run))
+        return signal.to("cpu", torch.float32, copy=True)
+
+    def _score(self, checkpoint: Checkpoint, images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        self.clear()
+        device = devices.choose_device(checkpoint.device)
+        file = self._opened.file(checkpoint, quiet)
+        with dispatch.use(checkpoint.backend):
+            return score(file, checkpoint.path, device, images, labels)
+
+    def _open(self, checkpoint: Checkpoint, progress: Progress) -> Network:
+        if not checkpoint.path:
+            raise UserError("no checkpoint is named.")
+        if not self._opened.holds(checkpoint):           # nothing of the old one may outlive it
+            self._synthesis.clear()
+            self._forget(self._setting, self._ws, *self._shown())
+        return self._opened.network(checkpoint, progress)
+
+    def _prepare(self, run: Run) -> tuple[Setting, RenderRequest]:
+        """The network set to what the request asks for, and the request fitted to it."""
+        checkpoint, began = run.request.checkpoint, time.perf_counter()
+        held = self._opened.holds(checkpoint)
+        network = self._open(checkpoint, run.progress)
+        run.times.append(StageTime("load", time.perf_counter() - began, held))
+        config = network.generator.config
+        precision = devices.choose_precision(checkpoint.precision, network.device, config)
+        ops = self._ops.get((network.device, checkpoint.backend), lambda: _ops(network.device, checkpoint.backend))
+        run.known.update(info=network.info, device=devices.describe(network.device), precision=precision, ops=ops)
+        lod = run.request.synth.lod if grows(config) else None
+        key = network.key, precision, checkpoint.backend, lod
+        setting = self._setting.get(key, lambda: self._set(key, network, precision, lod))
+        request, notes = fit(run.request, setting.info)
+        run.known.update(info=setting.info, notes=notes)
+        if notes and run.strict:
+            raise UserError(notes[0])
+        return setting, request
+
+    def _set(self, key: tuple, network: Network, precision: str, lod: float | None) -> Setting:
+        self._synthesis.clear()
+        network.generator.synthesis.precision = devices.PRECISIONS[precision]
+        stages = network.generator.synthesis.stages(lod)
+        info = replace(network.info, taps=tuple(map(tap_info, all_taps(stages))))
+        return Setting(key, network, stages, info)
+
+    def _run_stages(self, run: Run, setting: Setting, request: RenderRequest) -> Tensor:
+        """The tap's value [N, C, H, W]."""
+        key = setting.key, request.latent, request.mix
+        mapping = setting.network.generator.mapping
+        ws = run.step("mapping", self._ws, key, lambda: latents.latent_ws(mapping, request.latent, request.mix))
+        key = *key, request.synth, request.tap
+        reused = self._signal.key == key
+        observed: Observed = self._signal.get(
+            key, lambda: self._synthesis.observe(setting, ws, request.synth, request.tap, run))
+        run.times += [replace(t, reused=True) for t in observed.times] if reused else observed.times
+        return observed.value
+
+    def _show(self, run: Run, setting: Setting, request: RenderRequest) -> None:
+        """The tap's picture, numbers and spectrum."""
+        signal = self._run_stages(run, setting, request)
+        config, key = setting.network.generator.config, self._signal.key
+        clamp = clamp_of(config, request.tap)
+        run.known["picture"], run.known["stats"] = run.step(
+            "view", self._view, (key, request.view), lambda: _view(signal, request, clamp))
+        wanted = request.spectrum
+        if wanted is None:
+            return
+        tap = next(tap for tap in setting.info.taps if tap.name == request.tap)
+        key = key, wanted.channel, wanted.beta
+
+        def spectrum() -> SpectrumResult:
+            s = self._power.get(key, lambda: power(_channels(signal[0], wanted.channel), wanted.beta, run.go_on))
+            return view.spectrum(s, wanted, tap, previous_nyquist(config, tap))
+        run.known["spectrum"] = run.step("spectrum", self._spectrum, (key, wanted), spectrum)
+
+    def _show_table(self, run: Run, setting: Setting, request: RenderRequest) -> np.ndarray:
+        """The style-mixing table, its corner black. Only the whole picture is remembered: taps could be gigabytes."""
+        latent = replace(request.latent, x=0.0, y=0.0, z=None, w=None)
+        key = setting.key, latent, request.synth, request.tap, request.view, request.table
+
+        def table() -> np.ndarray:
+            rows = latents.table_ws(setting.network.generator.mapping, request.latent, request.table)
+            cells = [ws for row in rows for ws in row if ws is not None]
+            pictures = []
+            for i, ws in enumerate(cells):
+                part = run.part(i, len(cells), "Mixing table: picture")
+                value = self._synthesis.observe(setting, ws, request.synth, request.tap, part).value
+                pictures.append(view.picture(value[0], request.view))
+            return view.read_only(grid([np.zeros_like(pictures[0]), *pictures], columns=len(rows[0])))
+        return run.step("table", self._table, key, table)
+
+    # -- memory -------------------------------------------------------------------------------------------------------
+
+    def _shown(self) -> tuple[Memo, ...]:
+        return self._signal, self._view, self._table, self._power, self._spectrum
+
+    @staticmethod
+    def _forget(*memos: Memo) -> None:
+        for memo in memos:
+            memo.clear()
+
+    def _guarded(self, work: Callable):
+        """`work()`; if memory runs out, once more with nothing cached. Raises UserError if that was not enough."""
+        for _ in range(2):
+            try:
+                return work()
+            except dispatch.BackendError as error:
+                raise UserError(str(error)) from None
+            except Exception as error:
+                if not devices.is_out_of_memory(error):
+                    raise
+            self._make_room()            # only here are the failed run's tensors out of reach
+        raise UserError("out of memory, even with nothing cached: close other programs, or choose fewer samples, a "
+                        "lower precision or another device.")
+
+    def _make_room(self) -> None:
+        self._synthesis.make_room()
+        self._forget(*self._shown())
+        gc.collect()
+        self._opened.empty_cache()
+
+
+def _view(signal: Tensor, request: RenderRequest, clamp: float | None) -> tuple[np.ndarray, TapStats]:
+    pictures = [view.picture(sample, request.view) for sample in signal]
+    picture = pictures[0] if len(pictures) == 1 else view.read_only(grid(pictures))
+    return picture, view.stats(signal[0], request.tap, clamp)
+
+
+def _channels(x: Tensor, channel: int | None) -> Tensor:
+    """One channel of x [C, H, W], the last one if there are not so many, or all."""
+    if channel is None:
+        return x
+    channel = min(max(channel, 0), len(x) - 1)
+    return x[channel:channel + 1]
+
+
+def _ops(device: torch.device, backend: str) -> tuple[OpStatus, ...]:
+    """Each op's backend on `device`; a forced one is all there is to say."""
+    found = dispatch.status(device)
+    if backend == "auto":
+        return tuple(OpStatus(op.op, op.backend, tuple(op.reasons)) for op in found)
+    return tuple(OpStatus(op.op, backend, ("chosen by hand",)) for op in found)

@@ -1,0 +1,82 @@
+"""Runs a network's stages up to a tap, for any number of samples."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nets.errors import UserError
+from nets.stages import Stage, draw_noise
+from renderer.device import synchronize
+from renderer.opened import Network
+from renderer.resume import Observed, Resume
+from renderer.steps import Memo, Run
+from renderer.types import ModelInfo, Synth
+
+BATCH = 8                                # samples at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A network as one precision, backend and level of detail run it. `key` tells it from any other."""
+    key: tuple
+    network: Network
+    stages: list[Stage]
+    info: ModelInfo                      # with this level of detail's taps
+
+
+class Synthesis:
+    """w to the value of a tap, from the latest states that still hold. `budget`: bytes of states to keep."""
+
+    def __init__(self, budget: int):
+        self._full_budget = budget
+        self.states = Resume(budget)
+        self._noise = Memo()
+
+    def clear(self) -> None:
+        """For another setting: no state of before holds for it."""
+        self.states.clear()
+        self.states.budget = self._full_budget
+        self._noise.clear()
+
+    def make_room(self) -> None:
+        """Memory ran out: drops all states, and keeps half as many from now on."""
+        self.states.budget = self.states.bytes // 2
+        self.states.clear()
+        self._noise.clear()
+
+    def observe(self, setting: Setting, ws: Tensor, synth: Synth, tap: str, run: Run) -> Observed:
+        """`tap` [N, C, H, W] for ws [N, num_ws, w_dim], BATCH samples at a time, and the last batch's times."""
+        device = setting.network.device
+        noise = self._noise.get((setting.key, synth.noise, synth.noise_seed, len(ws)),
+                                lambda: _draw_noise(setting.stages, synth, len(ws)))
+        transform = _transform(synth, device)
+        seen: list[Observed] = []
+        for first in range(0, len(ws), BATCH):
+            part = slice(first, first + BATCH)
+            drawn = {name: n if n is None or len(n) == 1 else n[part] for name, n in noise.items()}
+            inputs = [stage.inputs(ws[part], drawn, transform) for stage in setting.stages]
+
+            def before(stage: str, fraction: float, first: int = first) -> None:
+                run.go_on()
+                run.progress(f"Rendering {stage}", (first + fraction * min(BATCH, len(ws) - first)) / len(ws))
+            seen.append(self.states.observe(setting.stages, inputs, tap, before, lambda: synchronize(device)))
+        if len(seen) == 1:
+            return seen[0]
+        return Observed(torch.cat([observed.value.cpu() for observed in seen]), seen[-1].times)
+
+
+def _draw_noise(stages: list[Stage], synth: Synth, num: int) -> dict[str, Tensor | None]:
+    generator = torch.Generator().manual_seed(synth.noise_seed % 2 ** 63)
+    if synth.noise not in ("const", "random", "none"):
+        raise UserError(f"noise '{synth.noise}' is not one of const, random, none.")
+    return draw_noise(stages, synth.noise, num, generator)
+
+
+def _transform(synth: Synth, device: torch.device) -> Tensor | None:
+    if synth.transform is None:
+        return None
+    if len(synth.transform) != 9:
+        raise UserError(f"the input transform has {len(synth.transform)} numbers, it takes 3x3.")
+    return torch.tensor(synth.transform, dtype=torch.float32, device=device).reshape(3, 3)

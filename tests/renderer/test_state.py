@@ -1,0 +1,192 @@
+"""Requests survive JSON and PNG; what is no request is refused in one helpful line."""
+import dataclasses
+import json
+import types
+import typing
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nets.errors import UserError
+from renderer import images, state
+from renderer.types import Array, Checkpoint, Latent, Mix, MixTable, RenderRequest, Spectrum, Synth, View
+
+FULL = RenderRequest(
+    Checkpoint("Gesichter ü 脸.pkl", "G", "cuda", "bf16", "reference", 3),
+    Latent(0.5, -2.25, Array.of(np.arange(6.0).reshape(2, 3)), Array.of(np.ones((1, 4, 2), np.float32)),
+           ((3, 0.5), (1, -1.0)), 0.7, 8),
+    Mix(-5, (0, 1, 7)), Synth("random", 2 ** 40, tuple(map(float, range(9))), 1.5), "b64.conv0.act",
+    View("channel", (3, 2, 1), 5, "coolwarm", -6.0, True), Spectrum(2, 4.0, 30.0, "magma"),
+    MixTable((1, 2), (3,), (4, 5)))
+
+
+def random_value(hint, rng: np.random.RandomState):
+    """Any value of a field's type: what a property-based test would draw."""
+    if hint is Array:
+        shape = tuple(rng.randint(0, 4, rng.randint(0, 4)))
+        return Array.of(np.asarray(rng.randn(*shape)).astype(rng.choice(["<f4", "<f8", "<f2", ">f4"])))
+    if dataclasses.is_dataclass(hint):
+        return hint(**{name: random_value(h, rng) for name, h in typing.get_type_hints(hint).items()})
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return None if rng.rand() < 0.3 else random_value(options[0], rng)
+    if origin is typing.Literal:
+        return options[rng.randint(len(options))]
+    if origin is tuple:
+        items = options[:1] * rng.randint(0, 5) if options[-1] is Ellipsis else options
+        return tuple(random_value(item, rng) for item in items)
+    return {float: lambda: float(rng.standard_cauchy() * 10.0 ** rng.randint(-300, 300)),
+            int: lambda: int(rng.randint(-2 ** 62, 2 ** 62)) * rng.choice([1, 2 ** 30]).item(),
+            bool: lambda: bool(rng.rand() < 0.5),
+            str: lambda: "".join(map(chr, rng.randint(1, 0xD7FF, rng.randint(0, 9))))}[hint]()
+
+
+def test_the_full_request_sets_every_field():
+    """So that a field added to the types is covered below, and a request that lacks one stands out here."""
+    def differing(a, b):
+        for field in dataclasses.fields(a):
+            x, y = getattr(a, field.name), getattr(b, field.name)
+            if dataclasses.is_dataclass(x) and type(x) is type(y):
+                differing(x, y)
+            else:
+                assert x != y, field.name
+    differing(FULL, RenderRequest())
+
+
+@pytest.mark.parametrize("request_", [RenderRequest(), FULL], ids=["default", "full"])
+def test_round_trip(request_):
+    text = state.to_json(request_)
+    again = state.from_json(text)
+    assert again == request_ and hash(again) == hash(request_) and state.to_json(again) == text
+    assert json.loads(text)["stylescope"] == state.SCHEMA
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_round_trip_of_random_requests(seed):
+    request = random_value(RenderRequest, np.random.RandomState(seed))
+    again = state.from_json(state.to_json(request))
+    assert again == request
+    assert repr(again) == repr(request)                       # 1 and 1.0 are equal, but not the same request
+
+
+def test_missing_fields_take_their_defaults():
+    assert state.from_json('{"stylescope": 1, "request": {}}') == RenderRequest()
+    partial = state.from_json('{"stylescope": 1, "request": {"latent": {"psi": 1, "x": 4}, "tap": "b8.image"}}')
+    assert partial == RenderRequest(latent=Latent(x=4.0, psi=1.0), tap="b8.image")
+    assert type(partial.latent.psi) is float
+
+
+def wrong(**request) -> str:
+    return json.dumps({"stylescope": 1, "request": request})
+
+
+ARRAY = {"shape": [2], "dtype": "<f4", "base64": "AAAAAAAAAAA="}
+
+
+@pytest.mark.parametrize("text, says", [
+    ("", "JSON"), ("not json", "JSON"), ("[" * 100000, "JSON"), ("[]", "stylescope"), ("{}", "stylescope"),
+    ('{"stylescope": "1"}', "stylescope"), ('{"stylescope": 1}', "request"),
+    ('{"stylescope": 99, "request": {}}', "newer"), (wrong(unknown=1), "'unknown'"),
+    (wrong(latent={"psii": 1}), "'latent.psii'"), (wrong(latent=[]), "'latent'"),
+    (wrong(latent={"psi": "0.7"}), "'latent.psi'"), (wrong(latent={"psi": True}), "'latent.psi'"),
+    ('{"stylescope": 1, "request": {"latent": {"psi": NaN}}}', "NaN"),
+    ('{"stylescope": 1, "request": {"latent": {"psi": 1e999}}}', "latent.psi"),
+    (wrong(latent={"psi": 10 ** 400}), "latent.psi"),
+    (wrong(mix={"seed": 1.5}), "whole"), (wrong(mix={"rows": [0, "1"]}), "mix.rows[1]"),
+    (wrong(mix={"rows": 3}), "list"),
+    (wrong(view={"channels": [1, 2]}), "3"), (wrong(view={"mode": "pca"}), "rgb, channel"),
+    (wrong(view={"normalize": 1}), "true or false"), (wrong(checkpoint={"device": "tpu"}), "cuda"),
+    (wrong(tap=5), "'tap'"), (wrong(tap=None), "'tap'"), (wrong(table={"across": [1], "down": [2]}), "table.rows"),
+    (wrong(**{"x\n" * 500: 1}), "unknown"),
+    *((wrong(latent={"w": w}), "latent.w") for w in (
+        {**ARRAY, "base64": "!"}, {**ARRAY, "shape": [3]}, {**ARRAY, "shape": [-2]}, {**ARRAY, "dtype": "O"},
+        {**ARRAY, "dtype": "nonsense"}, [1, 2], {"shape": [2]})),
+])
+def test_refusals(text, says):
+    with pytest.raises(UserError) as error:
+        state.from_json(text)
+    assert says in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 700
+
+
+def test_what_is_not_finite_is_not_written():
+    with pytest.raises(ValueError):
+        state.to_json(RenderRequest(latent=Latent(psi=float("nan"))))
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+PICTURE = np.random.RandomState(0).randint(0, 256, (5, 7, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("request_", [RenderRequest(), FULL], ids=["default", "full"])
+def test_png_carries_the_state(tmp_path, request_):
+    path = tmp_path / "Bild ü 脸.png"
+    images.save_png(path, PICTURE, request_)
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), PICTURE)
+    assert images.load_request(path) == request_
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_png_carries_a_large_latent(tmp_path):
+    request = RenderRequest(latent=Latent(w=Array.of(np.random.RandomState(0).randn(64, 18, 512))))
+    images.save_png(tmp_path / "x.png", PICTURE, request)
+    assert images.load_request(tmp_path / "x.png") == request
+
+
+def test_json_file(tmp_path):
+    (tmp_path / "preset.json").write_text(state.to_json(FULL), encoding="utf-8")
+    assert images.load_request(tmp_path / "preset.json") == FULL
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3), (4, 6, 4)])
+def test_png_modes(tmp_path, shape):
+    picture = np.random.RandomState(1).randint(0, 256, shape, dtype=np.uint8)
+    images.save_png(str(tmp_path / "x.png"), picture)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), picture)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "x.png"
+    images.save_png(path, PICTURE)
+    before = path.read_bytes()
+
+    def full_disk(self, file, *args, **kwargs):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(Image.Image, "save", full_disk)
+    with pytest.raises(UserError, match="x.png.*No space"):
+        images.save_png(path, PICTURE, FULL)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_places_that_cannot_be_written_or_read(tmp_path):
+    with pytest.raises(UserError, match="nowhere"):
+        images.save_png(tmp_path / "nowhere" / "x.png", PICTURE)
+    for name, content, says in (("a.png", None, "No such file"), ("b.json", b"{}", "stylescope"),
+                                ("c.json", b"\xff\xfe\x00", "neither"),
+                                ("d.png", images.PNG_SIGNATURE + b"junk", "damaged")):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=says) as error:
+            images.load_request(tmp_path / name)
+        assert name in str(error.value) and "\n" not in str(error.value)
+    images.save_png(tmp_path / "plain.png", PICTURE)
+    with pytest.raises(UserError, match="holds no Stylescope state"):
+        images.load_request(tmp_path / "plain.png")
+    images.save_png(tmp_path / "cut.png", PICTURE, FULL)
+    whole = (tmp_path / "cut.png").read_bytes()
+    for length in (20, 60, 200):
+        (tmp_path / "cut.png").write_bytes(whole[:length])
+        with pytest.raises(UserError, match="cut.png"):
+            images.load_request(tmp_path / "cut.png")
+
+
+@pytest.mark.parametrize("count, columns, rows", [(1, 1, 1), (2, 2, 1), (3, 2, 2), (4, 2, 2), (5, 3, 2), (9, 3, 3),
+                                                  (10, 4, 3)])
+def test_grid(count, columns, rows):
+    pictures = [np.full((2, 3, 3), i + 1, np.uint8) for i in range(count)]
+    sheet = images.grid(pictures)
+    assert sheet.shape == (2 * rows, 3 * columns, 3)
+    cells = sheet.reshape(rows, 2, columns, 3, 3).transpose(0, 2, 1, 3, 4).reshape(rows * columns, -1)
+    assert (cells == np.array([*range(1, count + 1), *[0] * (rows * columns - count)])[:, None]).all()
