@@ -1,28 +1,73 @@
-"""conv2d_resample: convolution combined with FIR up- or downsampling. Spec "conv2d_resample"; StyleGAN2 app. B."""
+"""conv2d_resample: convolution combined with FIR up- or downsampling.
+
+Source: StyleGAN2 (Karras et al. 2020) app. B; spec "conv2d_resample". All steps are linear and shift-invariant, so they
+may trade places; each case below runs in its cheapest order.
+"""
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional as F
 
-from cuda_ops.upfirdn2d import Padding, add_paddings, check_filter, check_image, down_padding, four_paddings
-from cuda_ops.upfirdn2d import up_padding, upfirdn2d
+from cuda_ops.convolution import conv2d, conv_transpose2d
+from cuda_ops.upfirdn2d import (Padding, add_paddings, check_filter, check_image, down_padding, four_paddings,
+                                pad, up_padding, upfirdn2d)
 
 
 def conv2d_resample(x: Tensor, w: Tensor, f: Tensor | None = None, up: int = 1, down: int = 1, padding: Padding = 0,
                     flip_weight: bool = True) -> Tensor:
-    """x [N, I, H, W] * w [O, I, kh, kw], upsampled before the convolution by `up` or downsampled in it by `down`."""
-    return _conv2d_resample(x, w, f, up, down, padding, flip_weight, groups=1)
+    """x [N, I, H, W], enlarged by `up` through the FIR filter `f`, convolved with w [O, I, kh, kw], or convolved and
+    reduced by `down`.
 
-
-def _conv2d_resample(x, w, f, up, down, padding, flip_weight, groups):
-    w = w.to(x.dtype)
-    if not flip_weight:
-        w = w.flip(2, 3)
-    padding = four_paddings(padding)
+    `f`: float32 [fh, fw], [taps] (separable) or None (identity); unused without resampling. `padding`: int, [x, y] or
+    [x0, x1, y0, y1] in pixels of the image that is convolved; k // 2 keeps the size, or makes it size * up, size / down.
+    `flip_weight` True is correlation (torch's conv2d), False convolution proper. Returns [N, O, H', W'], in x's dtype.
+    Differentiable in x and w, any order. Raises ValueError or TypeError on arguments that don't fit, both factors among
+    them: resampling goes one way at a time.
+    """
+    padding = _check(x, w, f, up, down, padding)
+    pointwise = w.shape[2:] == (1, 1)
+    if up > 1 and not pointwise:
+        return _transposed_then_fir(x, w.flip(2, 3) if flip_weight else w, f, up, padding)
+    w = w if flip_weight else w.flip(2, 3)
     if up > 1:
-        x = upfirdn2d(x, f, up=up, padding=add_paddings(padding, up_padding(f, (up, up))), gain=up ** 2)
-    elif down > 1:
-        x = upfirdn2d(x, f, padding=add_paddings(padding, down_padding(f, (down, down))))
-    else:
-        x = F.pad(x, padding)
-    return F.conv2d(x, w, stride=down, groups=groups)
+        return upfirdn2d(conv2d(x, w), f, up=up, padding=add_paddings(padding, up_padding(f, (up, up))), gain=up ** 2)
+    if down == 1:
+        return _padded_conv(x, w, padding)
+    padding = add_paddings(padding, down_padding(f, (down, down)))
+    if pointwise:
+        return conv2d(upfirdn2d(x, f, down=down, padding=padding), w)
+    return conv2d(upfirdn2d(x, f, padding=padding), w, stride=(down, down))
+
+
+def _transposed_then_fir(x: Tensor, w: Tensor, f: Tensor | None, up: int,
+                         padding: tuple[int, int, int, int]) -> Tensor:
+    """Zero-insertion and true convolution are one strided transposed convolution, at 1/up² of the arithmetic; then FIR.
+
+    The transposed convolution's result starts k - 1 before the first sample and lacks the last up - 1 inserted zeros.
+    """
+    kh, kw = w.shape[2:]
+    x = conv_transpose2d(x, w.transpose(0, 1), stride=(up, up))
+    padding = add_paddings(padding, up_padding(f, (up, up)))
+    return upfirdn2d(x, f, padding=add_paddings(padding, (1 - kw, up - kw, 1 - kh, up - kh)), gain=up ** 2)
+
+
+def _padded_conv(x: Tensor, w: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
+    x0, x1, y0, y1 = padding
+    if x0 != x1 or y0 != y1 or min(padding) < 0:
+        x, x0, y0 = pad(x, padding), 0, 0
+    return conv2d(x, w, padding=(y0, x0))
+
+
+def _check(x: Tensor, w: Tensor, f: Tensor | None, up: int, down: int, padding: Padding) -> tuple[int, int, int, int]:
+    check_image(x, "conv2d_resample")
+    check_filter(f, "conv2d_resample")
+    padding = four_paddings(padding)
+    if w.ndim != 4 or w.shape[1] != x.shape[1]:
+        raise ValueError(f"weights of shape {list(w.shape)} do not fit {x.shape[1]} input channels: "
+                         "conv2d_resample takes [O, I, kh, kw]")
+    if min(up, down) < 1 or up > 1 and down > 1:
+        raise ValueError(f"conv2d_resample goes one way at a time, up or down by an integer, not up {up} and down {down}")
+    size = x.shape[3] * up + padding[0] + padding[1], x.shape[2] * up + padding[2] + padding[3]
+    if size[0] < w.shape[3] or size[1] < w.shape[2]:
+        raise ValueError(f"the padded image of {size[0]}x{size[1]} is smaller than "
+                         f"the kernel of {w.shape[3]}x{w.shape[2]}")
+    return padding

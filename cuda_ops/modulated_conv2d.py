@@ -1,43 +1,106 @@
-"""Convolution whose weights are modulated by a style, of StyleGAN2 (sec. 2.2, eqs. 1-3) and of StyleGAN3."""
+"""Convolution whose weights are modulated by a style: StyleGAN2's (sec. 2.2, eqs. 1-3) and StyleGAN3's.
+
+Modulation multiplies each input channel of the weights by the style; demodulation gives every output channel's weights
+unit length, so that unit-variance input keeps unit variance. The same numbers come out when the activations
+are multiplied instead, by the style before and by the demodulation after one convolution shared by all samples.
+"""
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from cuda_ops.conv2d_resample import _conv2d_resample
-from cuda_ops.upfirdn2d import Padding
+from cuda_ops.conv2d_resample import conv2d_resample
+from cuda_ops.upfirdn2d import Padding, check_image
+
+EPSILON = 1e-8                                       # of the demodulation (StyleGAN2 eq. 3)
+Convolution = Callable[[Tensor, Tensor], Tensor]     # of x [N, I, H, W] with w [O, I, k, k]
 
 
 def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, up: int = 1, down: int = 1,
                      padding: Padding = 0, resample_filter: Tensor | None = None, flip_weight: bool = True,
                      scaled_weights: bool = False) -> Tensor:
-    """StyleGAN2's: x [N, I, H, W], weight [O, I, k, k], style [N, I] -> [N, O, H', W']."""
-    if scaled_weights:
-        weight = weight / weight[0].numel() ** 0.5
-    if demodulate and x.dtype == torch.float16:
-        weight = weight / (weight[0].numel() ** 0.5 * weight.abs().amax((1, 2, 3), keepdim=True))
-        style = style / style.abs().amax(1, keepdim=True)
-    w = weight[None] * style[:, None, :, None, None]
+    """StyleGAN2's modulated convolution: x [N, I, H, W], weight [O, I, k, k], style [N, I] -> [N, O, H', W'].
+
+    `up`, `down`, `padding`, `resample_filter`, `flip_weight`: as in `conv2d_resample`. `scaled_weights`: weights are
+    multiplied by 1/sqrt(I k²) before demodulation (TensorFlow files), which alters only the weight of its epsilon.
+    Differentiable in all three tensors, any order. Raises ValueError or TypeError on shapes and types that don't fit.
+    """
+    weight, style = _check(x, weight, style)
+    scale = None
     if demodulate:
-        w = w * (w.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
-    return _per_sample(x, w, resample_filter, up, down, padding, flip_weight)
+        if scaled_weights:
+            weight = weight / weight[0].numel() ** 0.5
+        scale = _demodulation(weight, style)
+    conv = partial(conv2d_resample, f=resample_filter, up=up, down=down, padding=padding, flip_weight=flip_weight)
+    return _modulated(x, weight, style, scale, conv)
 
 
 def modulated_conv2d_sg3(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, padding: Padding = 0,
                          input_gain: Tensor | None = None) -> Tensor:
-    """StyleGAN3's: x [N, I, H, W], weight [O, I, k, k], style [N, I] -> [N, O, H', W']."""
+    """StyleGAN3's modulated convolution: x [N, I, H, W], weight [O, I, k, k], style [N, I] -> [N, O, H', W'].
+
+    With `demodulate`, weights are first divided by their RMS per output channel and styles by their RMS over the whole
+    batch. `input_gain` (scalar, 1 / sqrt(magnitude_ema)) multiplies the weights after demodulation, or without it.
+    Differentiable in all tensors, any order. Raises ValueError or TypeError on shapes and types that don't fit.
+    """
+    weight, style = _check(x, weight, style)
+    scale = None
     if demodulate:
         weight = weight * weight.square().mean((1, 2, 3), keepdim=True).rsqrt()
         style = style * style.square().mean().rsqrt()
-    w = weight[None] * style[:, None, :, None, None]
-    if demodulate:
-        w = w * (w.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
+        scale = _demodulation(weight, style)
     if input_gain is not None:
-        w = w * input_gain
-    return _per_sample(x, w, None, 1, 1, padding, True)
+        style = style * input_gain
+    return _modulated(x, weight, style, scale, partial(conv2d_resample, padding=padding))
 
 
-def _per_sample(x, w, f, up, down, padding, flip_weight):
-    n, o = w.shape[:2]
-    x = _conv2d_resample(x.reshape(1, -1, *x.shape[2:]), w.flatten(0, 1), f, up, down, padding, flip_weight, groups=n)
-    return x.reshape(n, o, *x.shape[2:])
+def _demodulation(weight: Tensor, style: Tensor) -> Tensor:
+    """1 / sqrt(sum over I, k of (style * weight)² + epsilon), [N, O] (StyleGAN2 eq. 3)."""
+    energy = torch.einsum("oikl,oikl->oi", weight, weight)
+    return (style.square() @ energy.T + EPSILON).rsqrt()
+
+
+def _modulated(x: Tensor, weight: Tensor, style: Tensor, scale: Tensor | None, conv: Convolution) -> Tensor:
+    """Multiplies whichever is less: a single sample with more activations than weights has its weights modulated."""
+    if len(x) == 1 and weight.numel() < x.numel():
+        return _on_weights(x, weight, style, scale, conv)
+    return _on_activations(x, weight, style, scale, conv)
+
+
+def _on_weights(x: Tensor, weight: Tensor, style: Tensor, scale: Tensor | None, conv: Convolution) -> Tensor:
+    weight = weight * style[0, :, None, None]
+    if scale is not None:
+        weight = weight * scale[0, :, None, None, None]
+    return conv(x, weight)
+
+
+def _on_activations(x: Tensor, weight: Tensor, style: Tensor, scale: Tensor | None, conv: Convolution) -> Tensor:
+    if scale is not None and x.dtype == torch.float16:
+        weight, style, scale = _within_half_range(weight, style, scale)
+    x = conv(x * style.to(x.dtype)[:, :, None, None], weight)
+    return x if scale is None else x * scale.to(x.dtype)[:, :, None, None]
+
+
+def _within_half_range(weight: Tensor, style: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Shrinks weights and styles, in float32, so that sums over I k² products stay finite in float16 (spec); `scale`
+    undoes it exactly."""
+    tiny = torch.finfo(torch.float32).tiny           # an all-zero channel stays zero
+    weight_max = (weight[0].numel() ** 0.5 * weight.abs().amax((1, 2, 3))).clamp_min(tiny)
+    style_max = style.abs().amax(1, keepdim=True).clamp_min(tiny)
+    return weight / weight_max[:, None, None, None], style / style_max, scale * weight_max * style_max
+
+
+def _check(x: Tensor, weight: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns weight and style in float32 at least: modulation and demodulation are computed in it."""
+    check_image(x, "modulated_conv2d")
+    if weight.ndim != 4 or weight.shape[1] != x.shape[1]:
+        raise ValueError(f"weights of shape {list(weight.shape)} do not fit {x.shape[1]} input channels: "
+                         "modulated_conv2d takes [O, I, k, k]")
+    if style.shape != x.shape[:2]:
+        raise ValueError(f"a style of shape {list(style.shape)} does not fit x: modulated_conv2d takes one of "
+                         f"{list(x.shape[:2])}, a number per sample and input channel")
+    dtype = torch.promote_types(weight.dtype, torch.float32)
+    return weight.to(dtype), style.to(dtype)

@@ -4,7 +4,7 @@ Source: StyleGAN2 (Karras et al. 2020) sec. 3 and app. B "FIR filters"; spec "up
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import gcd
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cuda_ops import dispatch
+from cuda_ops.convolution import conv2d, conv_transpose2d
 
 Padding = int | Sequence[int]
 
@@ -73,42 +74,82 @@ def check_filter(f: Tensor | None, op: str) -> None:
         raise TypeError(f"{op} takes float32 filters, not {f.dtype}")
 
 
-def output_size(size: int, up: int, down: int, p0: int, p1: int, taps: int) -> int:
-    return (size * up + p0 + p1 - taps) // down + 1
-
-
 # --- reference -------------------------------------------------------------------------------------------------------
-
-def _span(r: int, count: int, up: int, down: int, p0: int, taps: int) -> tuple[int, int, int]:
-    """Of output samples r, r + up, r + 2 up, ..: first tap, first input sample read, number of taps."""
-    first_tap = (p0 - r * down) % up
-    return first_tap, (r * down + first_tap - p0) // up, len(range(first_tap, taps, up))
-
 
 @dispatch.register("upfirdn2d", "reference")
 def _reference(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int],
                padding: tuple[int, int, int, int]) -> Tensor:
-    """Correlation of the upsampled, padded x with f [fh, fw], polyphase: inserted zeros are never multiplied."""
-    n, c, h, w = x.shape
-    fh, fw = f.shape
-    ow = output_size(w, up[0], down[0], padding[0], padding[1], fw)
-    oh = output_size(h, up[1], down[1], padding[2], padding[3], fh)
-    gx, gy = gcd(up[0], down[0]), gcd(up[1], down[1])
-    ux, uy, dx, dy = up[0] // gx, up[1] // gy, down[0] // gx, down[1] // gy
-    out = x.new_zeros(n, c, oh, ow)
-    for ry in range(uy):
-        ky, y0, ny = _span(ry, oh, up[1], down[1], padding[2], fh)
-        rows = len(range(ry, oh, uy))
-        for rx in range(ux):
-            kx, x0, nx = _span(rx, ow, up[0], down[0], padding[0], fw)
-            cols = len(range(rx, ow, ux))
-            if not (rows and cols and ny and nx):
-                continue
-            y1, x1 = y0 + (rows - 1) * dy + ny, x0 + (cols - 1) * dx + nx
-            window = F.pad(x, (-x0, x1 - w, -y0, y1 - h))
-            taps = f[ky::up[1], kx::up[0]].expand(c, 1, ny, nx)
-            out[:, :, ry::uy, rx::ux] = F.conv2d(window, taps, stride=(dy, dx), groups=c)
+    """Correlation of the upsampled, padded x [N, C, H, W] with f [fh, fw], at every down-th position.
+
+    Polyphase: inserted zeros are never multiplied and skipped outputs never computed.
+    """
+    if up == (1, 1):
+        return _decimate(x, f, down, padding)
+    if down == (1, 1):
+        return _interpolate(x, f, up, padding)
+    return _resample(x, f, up, down, padding)
+
+
+def _decimate(x: Tensor, f: Tensor, down: tuple[int, int], padding: tuple[int, int, int, int]) -> Tensor:
+    x0, x1, y0, y1 = padding
+    if x0 != x1 or y0 != y1 or min(padding) < 0:
+        x, x0, y0 = pad(x, padding), 0, 0
+    return conv2d(x, _per_channel(f, x), stride=down[::-1], padding=(y0, x0), groups=x.shape[1])
+
+
+def _interpolate(x: Tensor, f: Tensor, up: tuple[int, int], padding: tuple[int, int, int, int]) -> Tensor:
+    """A transposed convolution spreads the flipped f from every sample; of its full extent, `crop` is cut away."""
+    (fh, fw), (ux, uy), (x0, x1, y0, y1) = f.shape, up, padding
+    crop = (fw - 1 - x0, fw - ux - x1, fh - 1 - y0, fh - uy - y1)
+    grow = [max(-(c // u), 0) for c, u in zip(crop, (ux, ux, uy, uy))]      # zeros around x where padding wants more
+    x0, x1, y0, y1 = (c + g * u for c, g, u in zip(crop, grow, (ux, ux, uy, uy)))
+    x = pad(x, grow)
+    px, py = min(x0, x1, fw - 1), min(y0, y1, fh - 1)
+    y = conv_transpose2d(x, _per_channel(f.flip(0, 1), x), stride=(uy, ux), padding=(py, px), groups=x.shape[1])
+    return y[:, :, y0 - py:y.shape[2] - (y1 - py), x0 - px:y.shape[3] - (x1 - px)]
+
+
+def _resample(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int],
+              padding: tuple[int, int, int, int]) -> Tensor:
+    """Up and down at once: each of the up/gcd output phases of an axis is a decimation with its own share of the taps."""
+    (ow, oh), (w, h) = _output_sizes(x, f, up, down, padding), (x.shape[3], x.shape[2])
+    out = x.new_zeros(*x.shape[:2], oh, ow)
+    for ry, ky, y0, y1, dy, uy in _phases(oh, up[1], down[1], padding[2], f.shape[0]):
+        for rx, kx, x0, x1, dx, ux in _phases(ow, up[0], down[0], padding[0], f.shape[1]):
+            taps = f[ky::up[1], kx::up[0]]
+            out[:, :, ry::uy, rx::ux] = _decimate(x, taps, (dx, dy), (-x0, x1 - w, -y0, y1 - h))
     return out
+
+
+def _phases(size: int, up: int, down: int, p0: int, taps: int) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Output samples r, r + up/g, .. of one axis (g = gcd(up, down)) meet input samples at the same taps k, k + up, ..
+
+    Yields r, k, the range [start, stop) of input samples they read, and the steps in input and in output.
+    """
+    step_in, step_out = down // gcd(up, down), up // gcd(up, down)
+    for r in range(min(step_out, size)):
+        k = (p0 - r * down) % up
+        if k < taps:
+            start, count = (r * down + k - p0) // up, len(range(r, size, step_out))
+            yield r, k, start, start + (count - 1) * step_in + len(range(k, taps, up)), step_in, step_out
+
+
+def _output_sizes(x: Tensor, f: Tensor, up, down, padding) -> tuple[int, int]:
+    """(width, height) of the result."""
+    return ((x.shape[3] * up[0] + padding[0] + padding[1] - f.shape[1]) // down[0] + 1,
+            (x.shape[2] * up[1] + padding[2] + padding[3] - f.shape[0]) // down[1] + 1)
+
+
+def pad(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
+    """x [N, C, H, W] with zeros around it, or cropped where `padding` is negative. May be x itself or a view of it."""
+    if max(padding) > 0:
+        x = F.pad(x, [max(p, 0) for p in padding])
+    x0, x1, y0, y1 = (max(-p, 0) for p in padding)
+    return x[:, :, y0:x.shape[2] - y1, x0:x.shape[3] - x1]
+
+
+def _per_channel(f: Tensor, x: Tensor) -> Tensor:
+    return f.expand(x.shape[1], 1, *f.shape)
 
 
 # --- autograd --------------------------------------------------------------------------------------------------------
