@@ -1,14 +1,15 @@
 """StyleGAN3: the plan by hand, layers against formulas in float64, equivariance, every option's walk, recordings."""
 import json
 from dataclasses import replace
-from math import log2, pi, sqrt
+from math import pi, sqrt
 
 import numpy as np
 import pytest
 import torch
 from stage_checks import check_derivative, check_stages, randomize, relative_error, taps_of, to_double
 
-from nets.config import MappingConfig, StyleGAN3Config
+from nets.config import DiscriminatorConfig, MappingConfig, StyleGAN3Config
+from nets.discriminator import Discriminator
 from nets.errors import UserError
 from nets.plan import bands, plan
 from nets.stages import all_taps
@@ -443,6 +444,11 @@ def recorded_config(kwargs: dict) -> StyleGAN3Config:
     return StyleGAN3Config(resolution=kwargs.pop("img_resolution"), mapping=mapping, **kwargs)
 
 
+def recorded_discriminator(kwargs: dict) -> DiscriminatorConfig:
+    kwargs = dict(kwargs)
+    return DiscriminatorConfig(resolution=kwargs.pop("img_resolution"), **kwargs.pop("epilogue_kwargs"), **kwargs)
+
+
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_recorded(name, reference):
     data = {key: value if key == "meta" else torch.from_numpy(value) for key, value in reference(f"{name}.npz").items()}
@@ -465,3 +471,40 @@ def test_recorded(name, reference):
         assert relative_error(taps[tap][:1, :8], data[f"act.{module}"]) < RECORDED, module
     image = network.synthesis(data["w_mixed"], transform=data["input_transform"])
     assert relative_error(image, data["image"]) < RECORDED
+
+
+@pytest.mark.parametrize("name", ["sg3_t", "sg3_r"])
+def test_recorded_gradients(name, reference):
+    """Of the generator's loss, of its path length, and the averages after the discriminator's fake pass."""
+    data = {key.removeprefix(f"{name}."): torch.from_numpy(value) for key, value in reference("sg_loss.npz").items()
+            if key.startswith(f"{name}.") and value.dtype.kind == "f"}
+    meta = json.loads(str(reference("sg_loss.npz")[f"{name}.meta"]))
+    network = Generator(recorded_config(meta["G_kwargs"]))
+    network.load_state_dict({key[2:]: value for key, value in data.items() if key.startswith("G.")})
+    discriminator = Discriminator(recorded_discriminator(meta["D_kwargs"])).requires_grad_(False)
+    discriminator.load_state_dict({key[2:]: value for key, value in data.items() if key.startswith("D.")})
+
+    def check(phase, loss):
+        network.zero_grad()
+        loss.backward()
+        recorded = {key.removeprefix(f"grad.{phase}."): value for key, value in data.items()
+                    if key.startswith(f"grad.{phase}.")}
+        assert recorded
+        for key, parameter in network.named_parameters():
+            if key in recorded:
+                assert relative_error(parameter.grad, recorded[key]) < RECORDED, (phase, key)
+    check("Gmain", torch.nn.functional.softplus(-discriminator(network(data["z"]))).mean())
+    ws = network.mapping(data["z"][:4])
+    image = network.synthesis(ws)
+    y = data["pl_noise_unit"] / sqrt(image[0, 0].numel())
+    gradient, = torch.autograd.grad((image * y).sum(), ws, create_graph=True)
+    length = gradient.square().sum(dim=2).mean(dim=1).sqrt()
+    mean = meta["pl_mean_before"] + meta["pl_decay"] * (length.mean() - meta["pl_mean_before"])
+    check("Greg", meta["pl_weight"] * (length - mean).square().mean())
+    assert mean.item() == pytest.approx(data["pl_mean_after"].item(), rel=1e-5)
+    with torch.no_grad():
+        network.synthesis(network.mapping(data["z"], update_w_avg=True), update_ema=True)
+    after = {key.removeprefix("G_after."): value for key, value in data.items() if key.startswith("G_after.")}
+    assert len(after) == 8
+    for key, value in after.items():
+        assert relative_error(network.state_dict()[key], value) < 1e-5, key
