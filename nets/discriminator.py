@@ -39,11 +39,11 @@ class Block(nn.Module):
 class Epilogue(nn.Module):
     """Features of the last resolution -> minibatch statistics -> conv 3x3 -> two dense layers: [N, out_features]."""
 
-    def __init__(self, config: DiscriminatorConfig, out_features: int):
+    def __init__(self, config: DiscriminatorConfig, out_features: int, has_fromrgb: bool):
         super().__init__()
         self.config = config
         channels, (height, width) = channels_at(config, 4), config.start_size
-        if config.architecture in ("skip", "growing"):
+        if has_fromrgb:
             self.fromrgb = Conv2d(config.img_channels, channels, 1, activation=config.activation)
         self.conv = Conv2d(channels + config.mbstd_num_channels, channels, 3, activation=config.activation,
                            conv_clamp=config.conv_clamp)
@@ -69,13 +69,13 @@ class Discriminator(nn.Module):
         self.config, self.c_dim, self.img_channels = config, config.c_dim, config.img_channels
         self.max_level = int(math.log2(config.resolution // config.start_size[1]))
         self.resolution = config.start_size[0] << self.max_level, config.resolution       # (H, W)
+        has_fromrgb = [level == 0 or config.architecture in ("skip", "growing") for level in range(self.max_level + 1)]
         for level in range(self.max_level):
-            has_fromrgb = level == 0 or config.architecture in ("skip", "growing")
             resolution = 4 << (self.max_level - level)
-            self.add_module(f"b{resolution}", Block(config, resolution, has_fromrgb))
+            self.add_module(f"b{resolution}", Block(config, resolution, has_fromrgb[level]))
         cmap_dim = config.cmap_dim or channels_at(config, 4)
         is_projection = config.c_dim > 0 and config.label == "projection"
-        self.b4 = Epilogue(config, cmap_dim if is_projection else max(config.c_dim, 1))
+        self.b4 = Epilogue(config, cmap_dim if is_projection else max(config.c_dim, 1), has_fromrgb[-1])
         self.mapping = MappingNetwork(config.mapping, 0, config.c_dim, cmap_dim) if is_projection else None
         self._freeze(config.freeze_layers)
 
