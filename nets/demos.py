@@ -52,13 +52,13 @@ def calibrate(network: Generator) -> None:
     network.mapping.w_avg.copy_(ws[:, 0].mean(dim=0))
     synthesis, ws = network.synthesis, ws[:NUM_PICTURES]
     if isinstance(synthesis, stylegan3.SynthesisNetwork):
-        image, torgb = _calibrate_layers(synthesis, ws), [getattr(synthesis, synthesis.layers[-1].name)]
+        image, torgbs = _calibrate_layers(synthesis, ws), [getattr(synthesis, synthesis.layers[-1].name)]
     else:
         _calibrate_blocks(synthesis)
-        image, torgb = synthesis(ws), [block.torgb for block in synthesis.children() if hasattr(block, "torgb")]
-    for layer in torgb:
-        layer.weight.mul_(IMAGE_STD / image.std())
-        layer.bias.mul_(IMAGE_STD / image.std())
+        image, torgbs = synthesis(ws), [block.torgb for block in synthesis.children() if block.torgb is not None]
+    for torgb in torgbs:
+        torgb.weight.mul_(IMAGE_STD / image.std())
+        torgb.bias.mul_(IMAGE_STD / image.std())
 
 
 def _calibrate_blocks(synthesis: torch.nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""The discriminator of StyleGAN2 and StyleGAN3: skip, resnet, orig, and growing (Karras et al. 2020, fig. 7, sec. 4.1)."""
+"""The discriminator of StyleGAN2 and StyleGAN3: skip, resnet, orig, and growing (Karras et al. 2020, fig. 7)."""
 from __future__ import annotations
 
 import math
@@ -17,7 +17,7 @@ NUM_FP16_RES = 4                         # highest resolutions in half precision
 
 
 class Block(nn.Module):
-    """Features x [N, C, H, W] of one resolution to [N, C', H/2, W/2] of the next: conv0, conv1, and the residual skip."""
+    """Features x [N, C, H, W] of one resolution to [N, C', H/2, W/2] of the next: conv0, conv1, a residual skip."""
 
     def __init__(self, config: DiscriminatorConfig, resolution: int, has_fromrgb: bool):
         super().__init__()

@@ -23,7 +23,7 @@ class Band(NamedTuple):
 
 
 def plan(config: StyleGAN3Config) -> tuple[LayerGeometry, ...]:
-    """The geometry of every layer, ToRGB last (networks.md "StyleGAN3 synthesis"). Raises UserError on too few layers."""
+    """The geometry of every layer, ToRGB last (networks.md "StyleGAN3 synthesis"). Raises UserError if layers lack."""
     band = bands(config)
     return tuple(_layer(config, i, band[max(i - 1, 0)], band[i]) for i in range(config.num_layers + 1))
 

@@ -121,10 +121,12 @@ class Layer(nn.Module):
         g = self.geometry
         width, height = (size + g.conv_kernel - 1 for size in g.in_size)
         x0, x1, y0, y1 = g.padding
-        up_size = (width * g.up_factor + x0 + x1 - (g.up_taps - 1), height * g.up_factor + y0 + y1 - (g.up_taps - 1))
+        up_size = width * g.up_factor + x0 + x1 - (g.up_taps - 1), height * g.up_factor + y0 + y1 - (g.up_taps - 1)
         up_rate = g.in_rate * g.up_factor
-        steps = (("conv", (width, height), g.in_rate, g.in_cutoff, f_t_in), ("up", up_size, up_rate, g.in_cutoff, f_t_in),
-                 ("act", up_size, up_rate, g.out_cutoff, f_t_out), ("out", g.out_size, g.out_rate, g.out_cutoff, f_t_out))
+        steps = (("conv", (width, height), g.in_rate, g.in_cutoff, f_t_in),
+                 ("up", up_size, up_rate, g.in_cutoff, f_t_in),
+                 ("act", up_size, up_rate, g.out_cutoff, f_t_out),
+                 ("out", g.out_size, g.out_rate, g.out_cutoff, f_t_out))
         return tuple(Tap(f"{g.name}.{step}", (g.out_channels, *size[::-1]), w_row, rate, cutoff, stopband)
                      for step, size, rate, cutoff, stopband in steps)
 
