@@ -1,0 +1,83 @@
+"""Whether a configuration read from a file is one a network could have, before it is built: types, choices, sizes."""
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from typing import Any
+
+from cuda_ops.bias_act import ACTIVATIONS
+from nets.config import AnyConfig, StyleGAN3Config
+
+from .blob import Malformed
+
+MAX_INT, MAX_FLOAT, MAX_ITEMS = 1 << 16, 1e9, 64
+LARGER = {"channel_base": 1 << 24}
+SMALLER = {"resolution": 1 << 14, "num_layers": 64, "up_factor": 64, "down_factor": 64, "up_taps": 512,
+           "down_taps": 512, "filter_size": 64, "lrelu_upsampling": 16, "conv_kernel": 15, "mbstd_num_channels": 64}
+AT_LEAST_ONE = ("resolution", "img_channels", "w_dim", "channel_base", "channel_max", "channels", "start_size",
+                "in_channels", "out_channels", "in_size", "out_size", "conv_kernel", "up_factor", "down_factor",
+                "up_taps", "down_taps", "mbstd_group_size")
+SIGNED = ("padding",)
+
+
+def check_config(config: AnyConfig) -> None:
+    """Raises Malformed with the field that no network could have."""
+    _check_fields(config)
+    width = config.resolution if isinstance(config, StyleGAN3Config) else config.resolution * 4 // _start_width(config)
+    if width < 4 or (width & width - 1 and not isinstance(config, StyleGAN3Config)):
+        raise Malformed(f"asks for a resolution of {config.resolution}, which this family cannot have")
+    needed = 0 if isinstance(config, StyleGAN3Config) else width.bit_length() - 2
+    if needed and config.channels is not None and len(config.channels) != needed:
+        raise Malformed(f"gives {len(config.channels)} channel counts for {needed} resolutions")
+
+
+def _start_width(config: AnyConfig) -> int:
+    return getattr(config, "start_size", (4, 4))[1]
+
+
+def _check_fields(config: Any) -> None:
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if not _fits(value, hints[field.name], field.name):
+            shown = value if isinstance(value, (int, float, str, type(None))) else type(value).__name__
+            raise Malformed(f"asks for {field.name} = {str(shown)[:60]}, which no network of this kind can have")
+
+
+def _fits(value: Any, hint: Any, name: str) -> bool:
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, option, name) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is typing.Literal:
+        return isinstance(value, str) and value in typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        return _fits_tuple(value, typing.get_args(hint), name)
+    if dataclasses.is_dataclass(hint):
+        if type(value) is hint:
+            _check_fields(value)
+        return type(value) is hint
+    if hint is int:
+        return type(value) is int and _least(name) <= value <= SMALLER.get(name, LARGER.get(name, MAX_INT))
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value) and abs(value) <= MAX_FLOAT
+    if hint is str:
+        return type(value) is str and (value in ACTIVATIONS if name == "activation" else _is_layer_name(value))
+    return type(value) is hint                                      # bool, None
+
+
+def _fits_tuple(value: Any, items: tuple, name: str) -> bool:
+    if not isinstance(value, tuple) or len(value) > MAX_ITEMS:
+        return False
+    if items[-1] is Ellipsis:
+        return all(_fits(item, items[0], name) for item in value)
+    return len(value) == len(items) and all(_fits(item, hint, name) for item, hint in zip(value, items))
+
+
+def _least(name: str) -> int:
+    return -MAX_INT if name in SIGNED else 1 if name in AT_LEAST_ONE else 0
+
+
+def _is_layer_name(value: str) -> bool:
+    """A layer's name becomes a module's: an identifier that cannot hide one of the module's own attributes."""
+    return len(value) <= 64 and value.isidentifier() and value[:1] == "L" and value[1:2].isdigit()
