@@ -13,34 +13,39 @@ from cuda_ops import dispatch
 
 
 class Activation(NamedTuple):
-    """function(x, alpha), with the alpha and gain used when none is given."""
-    function: Callable[[Tensor, float], Tensor]
+    """function(x, alpha, inplace), with the alpha and gain used when none is given; `inplace` lets it overwrite x."""
+    function: Callable[[Tensor, float, bool], Tensor]
     alpha: float
     gain: float
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "linear": Activation(lambda x, alpha: x, 0, 1),
-    "relu": Activation(lambda x, alpha: F.relu(x), 0, sqrt(2)),
-    "lrelu": Activation(lambda x, alpha: F.leaky_relu(x, alpha), 0.2, sqrt(2)),
-    "tanh": Activation(lambda x, alpha: torch.tanh(x), 0, 1),
-    "sigmoid": Activation(lambda x, alpha: torch.sigmoid(x), 0, 1),
-    "elu": Activation(lambda x, alpha: F.elu(x), 0, 1),
-    "selu": Activation(lambda x, alpha: F.selu(x), 0, 1),
-    "softplus": Activation(lambda x, alpha: F.softplus(x), 0, 1),
-    "swish": Activation(lambda x, alpha: x * torch.sigmoid(x), 0, sqrt(2)),
+    "linear": Activation(lambda x, alpha, inplace: x, 0, 1),
+    "relu": Activation(lambda x, alpha, inplace: F.relu(x, inplace), 0, sqrt(2)),
+    "lrelu": Activation(lambda x, alpha, inplace: F.leaky_relu(x, alpha, inplace), 0.2, sqrt(2)),
+    "tanh": Activation(lambda x, alpha, inplace: torch.tanh(x), 0, 1),
+    "sigmoid": Activation(lambda x, alpha, inplace: torch.sigmoid(x), 0, 1),
+    "elu": Activation(lambda x, alpha, inplace: F.elu(x), 0, 1),
+    "selu": Activation(lambda x, alpha, inplace: F.selu(x), 0, 1),
+    "softplus": Activation(lambda x, alpha, inplace: F.softplus(x), 0, 1),
+    "swish": Activation(lambda x, alpha, inplace: x * torch.sigmoid(x), 0, sqrt(2)),
 }
 
 
 @dispatch.register("bias_act", "reference")
 def _reference(x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float,
                clamp: float | None) -> Tensor:
-    if b is not None:
-        x = x + b.to(x.dtype).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
-    x = ACTIVATIONS[act].function(x, alpha)
+    """Without gradients to record, steps after the first overwrite its result: fresh memory is what costs time here."""
+    def ours(y: Tensor) -> bool:
+        return y is not x and not y.requires_grad
+
+    y = x if b is None else x + b.to(x.dtype).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+    y = ACTIVATIONS[act].function(y, alpha, ours(y))
     if gain != 1:
-        x = x * gain
-    return x if clamp is None else x.clamp(-clamp, clamp)
+        y = y.mul_(gain) if ours(y) else y * gain
+    if clamp is not None:
+        y = y.clamp_(-clamp, clamp) if ours(y) else y.clamp(-clamp, clamp)
+    return y
 
 
 def bias_act(x: Tensor, b: Tensor | None = None, dim: int = 1, act: str = "linear", alpha: float | None = None,

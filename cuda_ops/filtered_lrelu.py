@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
+import torch
 from torch import Tensor
 
 from cuda_ops import dispatch
 from cuda_ops.bias_act import bias_act
-from cuda_ops.upfirdn2d import Padding, axis_pair, check_filter, check_image, filter_size, four_paddings, upfirdn2d
+from cuda_ops.upfirdn2d import Padding, axis_pair, check_filter, check_image, upfirdn2d
 
 
 def filtered_lrelu_steps(x: Tensor, fu: Tensor | None = None, fd: Tensor | None = None, b: Tensor | None = None,
@@ -31,8 +32,23 @@ def filtered_lrelu_steps(x: Tensor, fu: Tensor | None = None, fd: Tensor | None 
 
 
 @dispatch.register("filtered_lrelu", "reference")
-def _reference(*args) -> Tensor:
-    return filtered_lrelu_steps(*args)[2]
+def _reference(x: Tensor, fu: Tensor | None, fd: Tensor | None, b: Tensor | None, *args) -> Tensor:
+    """Without gradients to record, a group of channels at a time: the upsampled signal is many times x, and it is never
+    held as a whole."""
+    groups = _group_count(x, args[0])
+    recorded = torch.is_grad_enabled() and (x.requires_grad or b is not None and b.requires_grad)
+    if recorded or groups == 1:
+        return filtered_lrelu_steps(x, fu, fd, b, *args)[2]
+    biases = [None] * groups if b is None else b.tensor_split(groups)
+    results = [filtered_lrelu_steps(part, fu, fd, bias, *args)[2]
+               for part, bias in zip(x.tensor_split(groups, dim=1), biases)]
+    return torch.cat(results, dim=1)
+
+
+def _group_count(x: Tensor, up: int | Sequence[int]) -> int:
+    """So many that a group's upsampled signal is some 8 million samples, but of 16 channels, a vector's width, at least."""
+    ux, uy = axis_pair(up, "up")
+    return max(1, min(x.shape[1] // 16, x.numel() * ux * uy // 2 ** 23))
 
 
 def filtered_lrelu(x: Tensor, fu: Tensor | None = None, fd: Tensor | None = None, b: Tensor | None = None,
@@ -49,5 +65,7 @@ def filtered_lrelu(x: Tensor, fu: Tensor | None = None, fd: Tensor | None = None
     check_image(x, "filtered_lrelu")
     check_filter(fu, "filtered_lrelu")
     check_filter(fd, "filtered_lrelu")
+    if b is not None and b.shape != (x.shape[1],):
+        raise ValueError(f"a bias of shape {list(b.shape)} does not fit {x.shape[1]} channels")
     run = dispatch.choose("filtered_lrelu", x)
     return run(x, fu, fd, b, up, down, padding, gain, slope, clamp, flip_filter)
