@@ -271,7 +271,7 @@ def test_info_json(capsys):
 def test_info_for_people(capsys):
     assert visualizer.main(["info", "demo:stylegan3-r"]) == 0
     out = capsys.readouterr().out
-    assert "stylegan3 R" in out and "image" in out and "not trained" in out
+    assert "stylegan3 R" in out and "image" in out and "untrained" in out
 
 
 @pytest.mark.parametrize("argv, says", [
