@@ -66,8 +66,9 @@ def _check(x: Tensor, w: Tensor, f: Tensor | None, up: int, down: int, padding: 
                          "conv2d_resample takes [O, I, kh, kw]")
     if min(up, down) < 1 or up > 1 and down > 1:
         raise ValueError(f"conv2d_resample goes one way at a time, up or down by an integer, not up {up} and down {down}")
-    size = x.shape[3] * up + padding[0] + padding[1], x.shape[2] * up + padding[2] + padding[3]
-    if size[0] < w.shape[3] or size[1] < w.shape[2]:
-        raise ValueError(f"the padded image of {size[0]}x{size[1]} is smaller than "
+    width = x.shape[3] * up + padding[0] + padding[1] - (down - 1)
+    height = x.shape[2] * up + padding[2] + padding[3] - (down - 1)
+    if width < w.shape[3] or height < w.shape[2]:
+        raise ValueError(f"the resampled, padded image of {width}x{height} is smaller than "
                          f"the kernel of {w.shape[3]}x{w.shape[2]}")
     return padding

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import gcd
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -21,7 +22,8 @@ def setup_filter(taps, normalize: bool = True) -> Tensor | None:
     """A resampling filter from a list, array or tensor of taps, as float32; None stays None (identity).
 
     `taps`: [taps], separable, or [fh, fw]. Fewer than 8 separable taps are expanded to their outer product [taps, taps].
-    `normalize`: scale the result to sum 1 (unit DC gain). Raises ValueError for other shapes.
+    `normalize`: scale the result to sum 1 (unit DC gain). Raises ValueError for other shapes
+    and for taps of sum 0.
     """
     if taps is None:
         return None
@@ -30,26 +32,30 @@ def setup_filter(taps, normalize: bool = True) -> Tensor | None:
         raise ValueError(f"a filter has shape [taps] or [fh, fw], not {list(f.shape)}")
     if f.ndim == 1 and len(f) < 8:
         f = f.outer(f)
-    return f / f.sum() if normalize else f
+    if not normalize:
+        return f
+    if f.sum() == 0:
+        raise ValueError("taps that sum to 0 cannot be normalised to sum 1")
+    return f / f.sum()
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 def axis_pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
     """(x, y) from one int for both axes or a pair; every factor is at least 1."""
-    pair = (value, value) if isinstance(value, int) else tuple(int(v) for v in value)
-    if len(pair) != 2 or min(pair) < 1:
+    pair = tuple(value) if isinstance(value, Sequence) else (value, value)
+    if len(pair) != 2 or not all(isinstance(v, Integral) and v > 0 for v in pair):
         raise ValueError(f"{name} is a positive int or a pair (x, y) of them, not {value}")
     return pair
 
 
 def four_paddings(padding: Padding) -> tuple[int, int, int, int]:
     """(x0, x1, y0, y1) from an int, [x, y] or [x0, x1, y0, y1]."""
-    p = (padding, padding) if isinstance(padding, int) else tuple(int(v) for v in padding)
+    p = tuple(padding) if isinstance(padding, Sequence) else (padding, padding)
     if len(p) == 2:
         p = (p[0], p[0], p[1], p[1])
-    if len(p) != 4:
-        raise ValueError(f"padding is an int, [x, y] or [x0, x1, y0, y1], not {padding}")
+    if len(p) != 4 or not all(isinstance(v, Integral) for v in p):
+        raise ValueError(f"padding is an int, [x, y] or [x0, x1, y0, y1] in whole pixels, not {padding}")
     return p
 
 
