@@ -1,4 +1,4 @@
-"""Colormaps: numbers 0..1 to colours, and the one colour that means "not a number". No torch."""
+"""Colormaps, and the one colour that means "not a number". No torch."""
 from __future__ import annotations
 
 from functools import lru_cache
@@ -20,23 +20,12 @@ COLORMAPS: dict[str, str] = {
 }
 
 
-def colorize(values: np.ndarray, name: str) -> np.ndarray:
-    """`values` [...], clipped to 0..1, as uint8 [..., 3] in 256 steps; what is not finite becomes BAD.
-
-    Raises UserError on an unknown colormap.
-    """
-    table = lookup(name)
-    finite = np.isfinite(values)
-    index = np.rint(255 * np.clip(np.where(finite, values, 0), 0, 1)).astype(np.uint8)
-    colours = table[index]
-    if not finite.all():
-        colours[~finite] = BAD
-    return colours
-
-
 @lru_cache
-def lookup(name: str) -> np.ndarray:
-    """The 256 colours of a map, uint8 [256, 3], read-only. Raises UserError on an unknown one."""
+def colours(name: str) -> np.ndarray:
+    """The 256 colours of a map, from the lowest value to the highest: uint8 [256, 3], read-only.
+
+    Raises UserError if there is no such map.
+    """
     if name not in COLORMAPS:
         raise UserError(f"there is no colormap '{name}'; there are {', '.join(COLORMAPS)}.")
     stops = np.array([list(bytes.fromhex(stop)) for stop in COLORMAPS[name].split()], float)

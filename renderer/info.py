@@ -77,8 +77,7 @@ def fit(request: RenderRequest, info: ModelInfo) -> tuple[RenderRequest, tuple[s
     tap, names = request.tap, [tap.name for tap in info.taps]
     if tap not in names:
         like = get_close_matches(tap, names, 3)
-        notes.append(f"this network has no tap '{tap}'" + (f" (it has {', '.join(like)})" if like else "")
-                     + ": the image is shown.")
+        notes.append(f"this network has no tap '{tap}'" + (f"; it has {', '.join(like)}." if like else "."))
         tap = names[-1]
     return replace(request, latent=latent, mix=mix, synth=synth, tap=tap, table=table), tuple(notes)
 

@@ -47,8 +47,7 @@ class Opened:
             file = self.file(wanted, progress)
             name = wanted.network or file.default_generator
             self._check_generator(file, wanted, name)
-            progress(f"Building {name} of {short_name(wanted.path)}", None)
-            generator = file.build(name).to(device)
+            generator = file.build(name, _capitalised(progress)).to(device)
             info = model_info(wanted.path, file, name, generator, generator.synthesis.stages())
             self._network = Network(self._key(wanted), generator, device, info)
         return self._network
@@ -59,7 +58,7 @@ class Opened:
         if self._file is None or self._file[0] != key:
             self.release()
             progress(f"Opening {short_name(wanted.path)}", None)
-            self._file = key, open_checkpoint(wanted.path, progress)
+            self._file = key, open_checkpoint(wanted.path, _capitalised(progress))
         return self._file[1]
 
     def release(self) -> None:
@@ -87,6 +86,10 @@ class Opened:
         if name not in generators:
             raise CheckpointError(wanted.path, f"it holds no generator '{name}'",
                                   f"it has {', '.join(generators)}" if generators else "")
+
+
+def _capitalised(progress: Progress) -> Progress:
+    return lambda text, fraction: progress(text[:1].upper() + text[1:], fraction)
 
 
 def short_name(source: str) -> str:

@@ -155,7 +155,10 @@ class RenderThread:
 
     def _wake_window(self) -> None:
         self._woken = time.monotonic()
-        self._wake()
+        try:
+            self._wake()
+        except Exception:                # a window on its way out must not end the thread
+            traceback.print_exc()
 
 
 def _start_renderer() -> Callable[..., RenderResult]:

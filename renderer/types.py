@@ -165,7 +165,7 @@ class TapStats:
     maximum: float
     nonfinite: float                     # share, 0..1
     clamped: float | None                # share at the layer's clamp; None: no clamp
-    histogram: tuple[int, ...] = ()      # counts of the finite values in equal bins from minimum to maximum
+    histogram: tuple[int, ...] = ()      # counts in equal bins from minimum to maximum; of a sample, if very many
 
 
 @dataclass(frozen=True)

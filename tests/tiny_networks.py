@@ -4,11 +4,11 @@ from __future__ import annotations
 import dataclasses
 
 import torch
+from stage_checks import randomize
 
 from nets.build import build
 from nets.config import GeneratorConfig, MappingConfig, StyleGAN1Config, StyleGAN2Config, StyleGAN3Config
 from nets.stages import Stage
-from stage_checks import randomize
 
 _WIDTH = {"z_dim": 8, "w_dim": 8, "channel_base": 64, "channel_max": 8}
 _MAPPING = {"mapping": MappingConfig(num_layers=2)}
@@ -50,3 +50,13 @@ def counted(stages: list[Stage], ran: list[str]) -> list[Stage]:
             return stage.run(*args)
         return dataclasses.replace(stage, run=run)
     return [counting(stage) for stage in stages]
+
+
+def stage_names(name: str) -> list[str]:
+    return [stage.name for stage in tiny(name).synthesis.stages()]
+
+
+def good(result):
+    """The result, which must be no error."""
+    assert result.error is None, (result.error, result.details)
+    return result

@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 import torch
+from tiny_networks import TINY, counted, tiny
 
 from nets.stages import Inputs, Stage, State, Tap, all_taps, draw_noise, ignore, synthesize
 from renderer.resume import Resume, equal
-from tiny_networks import TINY, counted, tiny
 
 PLENTY = 1 << 30
 NOISES = ["const", "random", "none"]

@@ -1,11 +1,13 @@
 """Pictures to the exact byte, colours of what is no number, statistics."""
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from nets.errors import UserError
 from renderer import view
-from renderer.colormaps import BAD, COLORMAPS, colorize, lookup
+from renderer.colormaps import BAD, COLORMAPS, colours
 from renderer.types import COLORMAPS as NAMES
 from renderer.types import Spectrum, TapInfo, View
 
@@ -67,23 +69,23 @@ def test_channel_through_a_colormap(name):
     """-1..1 spans the colormap, so 0 is its middle."""
     x = torch.tensor([[[-2.0, -1.0, 0.0, 1.0, 2.0]]])
     picture = view.picture(x, View("channel", colormap=name))
-    table = lookup(name)
+    table = colours(name)
     np.testing.assert_array_equal(picture[0], table[[0, 0, 128, 255, 255]])
 
 
 def test_colormaps_are_those_the_window_offers():
     assert set(COLORMAPS) == set(NAMES)
     for name in NAMES:
-        distance = np.abs(lookup(name).astype(int) - BAD).max(axis=1)
+        distance = np.abs(colours(name).astype(int) - BAD).max(axis=1)
         assert distance.min() > 60, "not-a-number must stand out"
     with pytest.raises(UserError, match="viridis"):
-        colorize(np.zeros(3), "jet!")
+        colours("jet!")
 
 
 def test_viridis_and_grey_at_their_ends():
-    assert lookup("viridis")[[0, 255]].tolist() == [[0x44, 0x01, 0x54], [0xFD, 0xE7, 0x25]]
-    assert lookup("grey")[:, 0].tolist() == list(range(256))
-    assert lookup("coolwarm")[127].min() > 210                # neutral in the middle
+    assert colours("viridis")[[0, 255]].tolist() == [[0x44, 0x01, 0x54], [0xFD, 0xE7, 0x25]]
+    assert colours("grey")[:, 0].tolist() == list(range(256))
+    assert colours("coolwarm")[127].min() > 210                # neutral in the middle
 
 
 @pytest.mark.parametrize("mode", ["rgb", "channel"])
@@ -115,6 +117,14 @@ def test_stats():
     assert (s.minimum, s.maximum, s.absmax) == (values.min(), values.max(), np.abs(values).max())
     expected, _ = np.histogram(values, view.HISTOGRAM_BINS, (values.min(), values.max()))
     assert sum(s.histogram) == x.numel() and np.abs(np.array(s.histogram) - expected).sum() <= 4     # edges round
+
+
+def test_the_histogram_samples_what_is_very_large(monkeypatch):
+    """Columns that differ must all be met."""
+    x = torch.arange(64.0).expand(1, 64, 64)
+    monkeypatch.setattr(view, "HISTOGRAM_VALUES", 1024)
+    histogram = view.stats(x, "t", None).histogram
+    assert sum(histogram) == math.ceil(64 * 64 / 5) and min(histogram) >= 12 and max(histogram) <= 14
 
 
 def test_stats_of_what_is_clamped_and_not_finite():
