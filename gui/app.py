@@ -1,0 +1,199 @@
+"""The frame loop: panels turn the request into the next one, the renderer's newest result is shown. It waits for nothing."""
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import platformdirs
+
+from gui import report
+from gui import settings as kept
+from gui.desk import Desk
+from gui.pace import ANIMATION, WORKING, Pace
+from gui.panels.network import completed, opening
+from gui.settings import Settings
+from gui.window import Window, WindowError
+from renderer.images import load_request
+from renderer.thread import RenderThread
+from renderer.types import DEMOS, Activity, RenderRequest, RenderResult, View
+
+SWITCH_INTERVAL = 0.0005                 # seconds: how long another thread may keep Python's lock from the frame loop
+
+
+def run(files: list[str], request: RenderRequest | None = None) -> int:
+    """Opens the window on the first of `files`, on `request`, or else on a demo. Returns the process's exit status."""
+    try:
+        settings = kept.load(kept.default_file())
+        window = Window("Stylescope", (settings.width, settings.height), settings.zoom)
+    except WindowError as error:
+        print(error, file=sys.stderr)
+        return 1
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    app = App(window, settings, request or opening(RenderRequest(), f"demo:{DEMOS[1]}"))
+    try:
+        if files:
+            app.open(files[0])
+        app.loop()
+    finally:
+        app.close()
+    return 0
+
+
+class App:
+    """What the window shows: the request as the person has set it, and the newest result."""
+
+    def __init__(self, window: Window, settings: Settings, request: RenderRequest):
+        self.window, self.settings, self.request = window, settings, request
+        self.result = RenderResult(RenderRequest())
+        self._submitted: RenderRequest | None = None
+        self._seen: RenderResult | None = None
+        self._views = ViewMemory()
+        self._pace = Pace()
+        self._frame_began = time.perf_counter()
+        self.thread = RenderThread(window.wake)
+        self.desk = Desk(self)
+
+    # -- the loop -----------------------------------------------------------------------------------------------------
+
+    def loop(self) -> None:
+        while not self.window.closing:
+            if self.window.wait(self._pace.wait(time.perf_counter(), self._every())):
+                self._pace.happened(time.perf_counter())
+            self._frame()
+            self._pace.drawn(time.perf_counter())
+
+    def _every(self) -> float | None:
+        """The longest time between two frames, for what moves by itself."""
+        if self.desk.moving:
+            return ANIMATION
+        return WORKING if self.thread.activity() or self.desk.polling else None
+
+    def _frame(self) -> None:
+        began = time.perf_counter()
+        passed, self._frame_began = began - self._frame_began, began
+        self._receive()
+        for path in self.window.take_dropped():
+            self.open(path)
+        before = self.request
+        if self.desk.latent.playing and self._answered():
+            self.request = self.desk.latent.advance(self.request, passed)
+        with self.window.frame():
+            self.request = self.desk.draw(self.request, self.shown)
+        self.request = self._views.follow(before, self.request)
+        if self.desk.saver.window_wanted:
+            self.desk.saver.window_drawn(self.window.pixels(), self.request)
+        self.desk.frames.add(time.perf_counter() - began)
+        self.window.present()
+        self._submit()
+        if report.enabled():
+            report.publish(self._facts())
+
+    # -- between the window and the renderer --------------------------------------------------------------------------
+
+    def _submit(self) -> None:
+        wanted = self.desk.saver.request or self.request
+        if wanted != self._submitted:
+            self.thread.submit(wanted)
+            self._submitted = wanted
+
+    def _receive(self) -> None:
+        result = self.thread.latest()
+        if result is None or result is self._seen:
+            return
+        self._seen = result
+        if self.desk.saver.take(result):
+            return
+        if result.info:
+            self.request = completed(self.request, result)
+        if not result.error and self.result.error:
+            self.desk.messages.clear()
+        elif result.error and result.request == self.request:
+            self.desk.messages.say(result.error, error=True, details=result.details or "")
+        known = self.result.info if same_file(self.result.request, result.request) else None
+        self.result = result if result.info or not known else replace(result, info=known)
+        if result.info and not result.info.path.startswith("demo:"):
+            self._remember(result.info.path)
+
+    def shown(self, request: RenderRequest) -> RenderResult:
+        """The newest result, or an empty one while another file is being opened."""
+        return self.result if same_file(self.result.request, request) else RenderResult(RenderRequest())
+
+    def _answered(self) -> bool:
+        return self._seen is not None and self._seen.request == self._submitted
+
+    def cancel(self) -> None:
+        self.desk.saver.forget()
+        self.thread.cancel()
+        self.desk.latent.playing = False
+
+    def open(self, path: str) -> None:
+        """A checkpoint by path or URL, or the state inside a PNG or JSON file."""
+        if Path(path).suffix.lower() not in (".png", ".json"):
+            self.request = opening(self.request, path)
+            return
+        try:
+            self.request = load_request(path)
+        except Exception as error:
+            self.desk.messages.say(str(error), error=True)
+
+    # -- what is remembered -------------------------------------------------------------------------------------------
+
+    def _remember(self, path: str) -> None:
+        if not self.settings.recents or self.settings.recents[0] != path:
+            self.settings = self.settings.with_recent(path)
+            self.save_settings()
+
+    def save_settings(self) -> None:
+        settings = self.settings
+        self.desk.jobs.run("save the settings", lambda: kept.save(settings, kept.default_file()))
+
+    def capture_folder(self) -> Path:
+        chosen = self.settings.capture_folder
+        return Path(chosen) if chosen else Path(platformdirs.user_pictures_dir()) / "Stylescope"
+
+    def close(self) -> None:
+        width, height = self.window.size
+        self.settings = replace(self.settings, width=width, height=height, zoom=self.window.zoom,
+                                layout=self.desk.layout_text(), hidden=tuple(sorted(self.desk.hidden)))
+        self.save_settings()
+        self.thread.close()
+        self.desk.close()
+        self.window.close()
+
+    def _facts(self) -> dict:
+        """What tests and scripts may ask of the window, beside where its widgets are."""
+        shown, activity, message = self.result, self.thread.activity(), self.desk.messages.latest
+        return {
+            "request": dataclasses.asdict(self.request), "answered": self._answered() and not activity,
+            "activity": activity.text if isinstance(activity, Activity) else "",
+            "error": shown.error or "", "message": message.text if message else "",
+            "picture": list(shown.picture.shape) if shown.picture is not None else [],
+            "family": shown.info.family if shown.info else "", "device": shown.device,
+            "stats": dataclasses.asdict(shown.stats) if shown.stats else None,
+            "spectrum": [*shown.spectrum.extent] if shown.spectrum else None,
+            "reused": [t.name for t in shown.times if t.reused], "ran": [t.name for t in shown.times if not t.reused],
+            "viewer": dataclasses.asdict(self.desk.viewer.placement), "readout": self.desk.viewer.readout,
+            "settings": {"recents": self.settings.recents}, "scale": self.window.scale,
+        }
+
+
+class ViewMemory:
+    """The image and the layers are each looked at in a way of their own: it is put back on the way back."""
+
+    def __init__(self):
+        self._kept = {True: View(), False: View(normalize=True)}
+
+    def follow(self, before: RenderRequest, after: RenderRequest) -> RenderRequest:
+        """`after`, with the view that belongs to what it shows if that changed between image and layer."""
+        was_image, is_image = before.tap == "image", after.tap == "image"
+        if was_image == is_image or not same_file(before, after):
+            return after
+        self._kept[was_image] = before.view
+        return replace(after, view=self._kept[is_image])
+
+
+def same_file(one: RenderRequest, other: RenderRequest) -> bool:
+    return one.checkpoint.path == other.checkpoint.path

@@ -1,0 +1,62 @@
+"""The type: one family with tabular figures, icons, and fallbacks for symbols and other scripts. Nothing is downloaded."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import imgui_bundle
+from imgui_bundle import imgui
+
+# Icons of Font Awesome 6 Free (SIL OFL), which ships inside imgui-bundle.
+PLAY, PAUSE, FOLDER, CAMERA = "\uf04b", "\uf04c", "\uf07c", "\uf030"
+RESET, CLOSE, COPY, CHECK = "\uf0e2", "\uf00d", "\uf0c5", "\uf00c"
+INFO, WARNING, DICE, RELOAD = "\uf05a", "\uf071", "\uf522", "\uf2f9"
+FILTER, FIT, SNAP, TABLE, FILE = "\uf0b0", "\uf31e", "\uf076", "\uf00a", "\uf15b"
+
+# Roboto is Apache-2.0, Inconsolata SIL OFL; both ship inside imgui-bundle too.
+_ASSETS = Path(imgui_bundle.__file__).parent / "assets" / "fonts"
+_SYMBOLS = {                             # arrows, mathematics, Arabic, Hebrew, ..
+    "linux": ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf",
+              "/usr/share/fonts/TTF/DejaVuSans.ttf", "/usr/share/fonts/dejavu/DejaVuSans.ttf"),
+    "darwin": ("/System/Library/Fonts/Supplemental/Arial Unicode.ttf",),
+    "win32": ("C:/Windows/Fonts/seguisym.ttf",),
+}
+_EAST_ASIAN = {
+    "linux": ("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
+              "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
+              "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf", "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"),
+    "darwin": ("/System/Library/Fonts/Hiragino Sans GB.ttc", "/System/Library/Fonts/PingFang.ttc"),
+    "win32": ("C:/Windows/Fonts/msyh.ttc", "C:/Windows/Fonts/YuGothM.ttc", "C:/Windows/Fonts/malgun.ttf"),
+}
+
+
+def load(size: float) -> tuple[imgui.ImFont, imgui.ImFont]:
+    """Adds the fonts to ImGui's atlas; returns (regular, bold). Glyphs are drawn when they are first shown."""
+    fallbacks = [_ASSETS / "Font_Awesome_6_Free-Solid-900.otf", _ASSETS / "Inconsolata-Medium.ttf",
+                 *_first_present(_SYMBOLS), *_first_present(_EAST_ASIAN)]
+    regular = _load_merged(_ASSETS / "Roboto/Roboto-Regular.ttf", fallbacks, size)
+    bold = _load_merged(_ASSETS / "Roboto/Roboto-Bold.ttf", fallbacks[:2], size)
+    return regular, bold
+
+
+def _load_merged(face: Path, fallbacks: list[Path], size: float) -> imgui.ImFont:
+    atlas = imgui.get_io().fonts
+    if not face.is_file():
+        return atlas.add_font_default()
+    font = atlas.add_font_from_file_ttf(str(face), size)
+    for path in fallbacks:
+        if path.is_file():
+            atlas.add_font_from_file_ttf(str(path), size, _merge(path))
+    return font
+
+
+def _merge(path: Path) -> imgui.ImFontConfig:
+    config = imgui.ImFontConfig()
+    config.merge_mode = True
+    if "Awesome" in path.name:
+        config.extra_size_scale = 0.82   # icons fill their whole em; text does not
+    return config
+
+
+def _first_present(candidates: dict[str, tuple[str, ...]]) -> list[Path]:
+    return [path for name in candidates.get(sys.platform, ()) if (path := Path(name)).is_file()][:1]

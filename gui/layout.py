@@ -1,0 +1,50 @@
+"""The default arrangement of the panels (viewer.md, "The window at a glance"), built with ImGui's dock builder."""
+from __future__ import annotations
+
+from imgui_bundle import ImVec2, imgui
+
+LEFT = (("Network",), ("Latent",), ("Style mixing", "Transform"), ("Truncation & noise",))
+LEFT_SHARES = (0.25, 0.285, 0.25, 0.215)
+RIGHT = (("Layers",), ("Channel",), ("Capture",))
+RIGHT_SHARES = (0.40, 0.44, 0.16)
+BOTTOM = (("Spectrum",), ("Radial profile",), ("Performance",))
+BOTTOM_SHARES = (0.36, 0.35, 0.29)
+CENTER = "Viewer"
+
+
+def build(root: int, position: ImVec2, size: ImVec2, font_size: float) -> None:
+    """Docks every panel under the node `root`. Side panels keep their width in text, the viewer takes what is left."""
+    left_share = min(18.5 * font_size / size.x, 0.3)
+    right_share = min(18.5 * font_size / size.x, 0.3)
+    bottom_share = min(17.0 * font_size / size.y, 0.4)
+    builder = imgui.internal
+    builder.dock_builder_remove_node(root)
+    builder.dock_builder_add_node(root, imgui.internal.DockNodeFlagsPrivate_.dock_space)
+    builder.dock_builder_set_node_pos(root, position)
+    builder.dock_builder_set_node_size(root, size)
+    left, rest = _split(root, imgui.Dir.left, left_share)
+    right, middle = _split(rest, imgui.Dir.right, right_share / (1 - left_share))
+    bottom, center = _split(middle, imgui.Dir.down, bottom_share)
+    _stack(left, LEFT, LEFT_SHARES, imgui.Dir.up)
+    _stack(right, RIGHT, RIGHT_SHARES, imgui.Dir.up)
+    _stack(bottom, BOTTOM, BOTTOM_SHARES, imgui.Dir.left)
+    builder.dock_builder_dock_window(CENTER, center)
+    builder.dock_builder_get_node(center).local_flags |= imgui.internal.DockNodeFlagsPrivate_.central_node
+    builder.dock_builder_finish(root)
+
+
+def _split(node: int, side: imgui.Dir, share: float) -> tuple[int, int]:
+    _, one, other = imgui.internal.dock_builder_split_node_py(node, side, share)
+    return one, other
+
+
+def _stack(node: int, groups, shares, side: imgui.Dir) -> None:
+    """Cuts `node` into one place per group of tabs, from `side` on."""
+    left_over = 1.0
+    for index, (titles, share) in enumerate(zip(groups, shares, strict=True)):
+        place = node
+        if index < len(groups) - 1:
+            place, node = _split(node, side, share / left_over)
+            left_over -= share
+        for title in titles:
+            imgui.internal.dock_builder_dock_window(title, place)

@@ -1,0 +1,106 @@
+"""The performance panel: where the work runs, why there, and how long each part took."""
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from imgui_bundle import ImVec2, imgui, imgui_ctx
+
+from gui import report, theme, widgets
+from gui.browser import file_size
+from renderer.types import Checkpoint, RenderRequest, RenderResult, StageTime
+
+DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "mps"), ("auto", "fp32", "bf16", "fp16")
+BACKENDS = ("auto", "reference", "cpu", "cuda")
+
+
+class FrameTimes:
+    """How long the window's own frames take, seconds."""
+
+    def __init__(self):
+        self._all: deque[float] = deque(maxlen=120)
+
+    def add(self, seconds: float) -> None:
+        self._all.append(seconds)
+
+    def quantile(self, share: float) -> float:
+        ordered = sorted(self._all) or [0.0]
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+class PerformancePanel:
+    title = "Performance"
+
+    def __init__(self, frames: FrameTimes):
+        self._frames = frames
+
+    def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        request = replace(request, checkpoint=_choices(request.checkpoint))
+        if not result.times:
+            return request
+        frame, slow = self._frames.quantile(0.5), self._frames.quantile(0.95)
+        widgets.fact("Runs on", f"{result.device.partition(' (')[0]}, {result.precision}", result.device)
+        widgets.fact("Request", milliseconds(result.seconds), "From the request to its picture")
+        widgets.fact("Memory", file_size(result.memory_bytes), "Of the process on the CPU, of the device elsewhere")
+        widgets.fact("Layer states", file_size(result.cache_bytes),
+                     "Kept, so that a change re-runs only the layers behind it")
+        widgets.fact("Window", f"{1000 * frame:.0f} / {1000 * slow:.0f} ms",
+                     "Drawing the window itself: median and 95th percentile of its last 120 frames")
+        _stages(result.times)
+        _ops(result)
+        return request
+
+
+def _choices(checkpoint: Checkpoint) -> Checkpoint:
+    device = widgets.menu("Device", checkpoint.device, DEVICES, "auto", "auto: CUDA if there, else Metal, else the CPU")
+    precision = widgets.menu("Precision", checkpoint.precision, PRECISIONS, "auto",
+                             "auto: fp32 on the CPU, elsewhere what the file asks for")
+    backend = widgets.menu("Backend", checkpoint.backend, BACKENDS, "auto",
+                           "Which implementation of the ops runs; one that can't run here says so")
+    return replace(checkpoint, device=device, precision=precision, backend=backend)
+
+
+def _stages(times: tuple[StageTime, ...]) -> None:
+    widgets.section("Steps of the last request")
+    longest = max((t.seconds for t in times), default=0.0) or 1.0
+    with imgui_ctx.begin_table("stages", 2, imgui.TableFlags_.sizing_stretch_prop) as table:
+        if not table:
+            return
+        imgui.table_setup_column("name", imgui.TableColumnFlags_.width_fixed, theme.em(7))
+        imgui.table_setup_column("time", imgui.TableColumnFlags_.width_stretch)
+        for time in times:
+            imgui.table_next_row()
+            imgui.table_next_column()
+            widgets.clipped(time.name, "faint" if time.reused else "dim")
+            imgui.table_next_column()
+            _bar(time, longest)
+
+
+def _bar(time: StageTime, longest: float) -> None:
+    at, height = imgui.get_cursor_screen_pos(), imgui.get_text_line_height()
+    words = "kept" if time.reused else milliseconds(time.seconds)
+    room = imgui.get_content_region_avail().x - theme.em(4)
+    if not time.reused:
+        end = ImVec2(at.x + max(room * time.seconds / longest, 1.0), at.y + height * 0.8)
+        imgui.get_window_draw_list().add_rect_filled(ImVec2(at.x, at.y + height * 0.2), end, theme.ink("accent_low"), 1)
+    imgui.set_cursor_pos_x(imgui.get_cursor_pos_x() + max(room, 0) + theme.em(4) - imgui.calc_text_size(words).x)
+    widgets.text(words, "faint" if time.reused else "text")
+
+
+def _ops(result: RenderResult) -> None:
+    widgets.section("Backend of every op")
+    alike: dict[tuple, list[str]] = {}
+    for op in result.ops:
+        alike.setdefault((op.backend, op.reasons), []).append(op.op)
+    for (backend, reasons), names in alike.items():
+        widgets.wrapped(f"{', '.join(names)}: {backend}", "text")
+        report.mark(f"Ops on {backend}")
+        for reason in reasons:
+            widgets.wrapped(reason, "faint")
+
+
+def milliseconds(seconds: float) -> str:
+    """'0.4 ms', '41 ms', '2.31 s'."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{1000 * seconds:.1f} ms" if seconds < 0.01 else f"{1000 * seconds:.0f} ms"

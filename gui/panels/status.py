@@ -1,0 +1,100 @@
+"""The bars: menus with a summary on top; what is happening, or was said last, at the bottom."""
+from __future__ import annotations
+
+import time
+from typing import Callable
+
+from imgui_bundle import ImVec2, imgui, imgui_ctx
+
+from gui import fonts, report, theme, widgets
+from gui.browser import file_size
+from gui.messages import Message, Messages
+from gui.panels.performance import milliseconds
+from renderer.types import Activity, RenderResult
+
+PATIENCE = 0.3                           # seconds of work before it is spoken of
+
+
+class StatusBar:
+    def __init__(self, messages: Messages, activity: Callable[[], Activity | None], readout: Callable[[], str],
+                 cancel: Callable[[], None]):
+        self._messages, self._activity, self._readout, self._cancel = messages, activity, readout, cancel
+
+    def __call__(self) -> None:
+        """At the bottom of the window: work in progress, else what is under the cursor, else the last message."""
+        flags = imgui.WindowFlags_.no_scrollbar | imgui.WindowFlags_.no_saved_settings | imgui.WindowFlags_.no_decoration
+        with imgui_ctx.push_style_color(imgui.Col_.window_bg, theme.color("sunken")), \
+                imgui_ctx.push_style_var(imgui.StyleVar_.window_padding, ImVec2(theme.em(0.6), theme.em(0.1))), \
+                imgui_ctx.push_style_var(imgui.StyleVar_.window_border_size, 0.0):
+            height = imgui.get_frame_height() + theme.em(0.2)
+            imgui.internal.begin_viewport_side_bar("##status", imgui.get_main_viewport(), imgui.Dir.down, height, flags)
+            try:
+                with report.panel("Status"):
+                    self._content()
+            finally:
+                imgui.end()
+
+    def _content(self) -> None:
+        imgui.align_text_to_frame_padding()
+        activity, message = self._activity(), self._messages.latest
+        if activity and time.monotonic() - activity.since > PATIENCE:
+            self._progress(activity)
+        elif self._readout():
+            widgets.text(self._readout(), "dim")
+        elif message:
+            self._message(message)
+        else:
+            widgets.text("Ready", "faint")
+
+    def _progress(self, activity: Activity) -> None:
+        spent = time.monotonic() - activity.since
+        widgets.text(f"{activity.text}   {spent:.1f} s")
+        bar = theme.em(11)
+        imgui.same_line(imgui.get_window_width() - bar - imgui.get_frame_height() - theme.em(1.2))
+        fraction = activity.fraction if activity.fraction is not None else -0.7 * time.monotonic()
+        imgui.progress_bar(fraction, ImVec2(bar, imgui.get_frame_height()), "" if activity.fraction is None else None)
+        report.mark("Progress")
+        imgui.same_line()
+        if widgets.icon(fonts.CLOSE, "Cancel", "Cancel (Esc)"):
+            self._cancel()
+
+    def _message(self, message: Message) -> None:
+        glyph, color = (fonts.WARNING, "error") if message.error else (fonts.INFO, "dim")
+        widgets.text(glyph, color)
+        imgui.same_line(0, theme.em(0.5))
+        room = imgui.get_window_width() - imgui.get_cursor_pos_x() - imgui.get_frame_height() - theme.em(1)
+        widgets.clipped(message.text, "text" if message.error else "dim", room)
+        report.mark("Message")
+        if imgui.is_item_clicked():
+            imgui.open_popup("messages")
+        imgui.same_line(imgui.get_window_width() - imgui.get_frame_height() - theme.em(0.6))
+        if widgets.icon(fonts.COPY, "Copy", "Copies this message; click it to see all"):
+            imgui.set_clipboard_text(message.text)
+        with imgui_ctx.begin_popup("messages") as popup:
+            if popup:
+                _all(self._messages)
+
+
+def _all(messages: Messages) -> None:
+    """Every message, newest first, with its details in a fold."""
+    for index, message in enumerate(reversed(messages.all())):
+        with imgui_ctx.push_id(index):
+            if widgets.icon(fonts.COPY, "Copy", "Copies it, details too"):
+                imgui.set_clipboard_text(f"{message.text}\n{message.details}".strip())
+            imgui.same_line()
+            widgets.text(time.strftime("%H:%M:%S", time.localtime(message.at)), "faint")
+            imgui.same_line()
+            widgets.wrapped(message.text, "error" if message.error else "text", theme.em(44))
+            if message.details:
+                with imgui_ctx.tree_node("Details") as fold:
+                    if fold:
+                        widgets.text(message.details, "dim")
+
+
+def summary(result: RenderResult) -> str:
+    """'CPU · reference · fp32 · 41 ms · 310 MB'."""
+    if not result.times:
+        return ""
+    backends = " + ".join(sorted({op.backend for op in result.ops})) or "no ops"
+    device = result.device.partition(" (")[0]
+    return "  ·  ".join((device, backends, result.precision, milliseconds(result.seconds), file_size(result.memory_bytes)))

@@ -1,0 +1,47 @@
+"""The truncation and noise panel, with the level of detail of progressive networks."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gui import widgets
+from gui.panels.latent import MAX_SEED
+from renderer.types import Latent, ModelInfo, RenderRequest, RenderResult, Synth
+
+PSI = "w moves towards its average: 1 leaves it, 0 is the average picture, negative values give the opposite " \
+      "(StyleGAN app. B, StyleGAN fig. 8)"
+CUTOFF = "Truncation acts on this many rows of w, from the coarsest (StyleGAN app. B)"
+NOISE = "The noise added after each convolution: the file's fixed maps, none, or drawn from a seed (StyleGAN sec. 3.2)"
+LOD = "How far growing has come: 0 is full resolution, each whole step halves it (ProGAN sec. 2)"
+
+
+class TruncationPanel:
+    title = "Truncation & noise"
+
+    def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        info = result.info
+        return replace(request, latent=_truncation(request.latent, info), synth=_noise(request.synth, info))
+
+
+def _truncation(latent: Latent, info: ModelInfo | None) -> Latent:
+    why_not = "A saved w is not truncated" if latent.w is not None else ""
+    psi = widgets.slider("ψ", latent.psi, -1.0, 2.0, 1.0, tip=PSI, why_not=why_not)
+    every = info.num_ws if info else 18
+    shown = every if latent.cutoff is None else min(latent.cutoff, every)
+    form = "all rows" if latent.cutoff is None else f"%d of {every} rows"
+    cutoff = widgets.int_slider("Cutoff", shown, 0, every, every, form, CUTOFF, why_not)
+    return replace(latent, psi=psi, cutoff=None if cutoff >= every else cutoff)
+
+
+def _noise(synth: Synth, info: ModelInfo | None) -> Synth:
+    why_not = "" if info is None or info.has_noise else "This network adds no noise"
+    mode = widgets.segments("Noise", synth.noise, ("const", "none", "random"), "const", NOISE, why_not)
+    seed = widgets.integer("Noise seed", synth.noise_seed, 0, MAX_SEED, 0, "Random noise is drawn from this number",
+                           why_not or ("" if mode == "random" else "Only random noise has a seed"))
+    synth = replace(synth, noise=mode, noise_seed=seed)
+    if info is not None and info.has_lod:
+        stored = info.lod or 0.0
+        deepest = max(info.resolution).bit_length() - 3
+        lod = widgets.slider("Detail", stored if synth.lod is None else synth.lod, 0.0, float(deepest), stored,
+                             "lod %.2f", LOD)
+        synth = replace(synth, lod=None if lod == stored else lod)
+    return synth

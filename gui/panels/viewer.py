@@ -1,0 +1,226 @@
+"""The viewer: the picture, large. Wheel zooms at the cursor, drag pans, F fits, 1 shows one pixel per pixel."""
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Callable, Sequence
+
+import numpy as np
+from imgui_bundle import ImVec2, imgui, imgui_ctx
+
+from gui import fonts, report, theme, widgets
+from gui.panels.layers import look_at
+from gui.panels.network import UNTRAINED, choose_path, opening, reopened, shown_name
+from gui.placement import FIT, Placement, pixel_at
+from gui.texture import Texture
+from renderer.types import DEMOS, Activity, MixTable, RenderRequest, RenderResult
+
+IMAGE = "image"
+DEMO_HINT = "An untrained demo. Drop a checkpoint here, or press Ctrl+O, to open your own."
+WHEEL_FACTOR = 1.2                       # larger per step of the wheel
+
+
+class Viewer:
+    title = "Viewer"
+
+    def __init__(self, ask: Callable[[], None], recents: Callable[[], Sequence[str]],
+                 activity: Callable[[], Activity | None]):
+        self._ask, self._recents, self._activity = ask, recents, activity
+        self._texture = Texture()
+        self._picture: np.ndarray | None = None
+        self._checker = False
+        self._tap = ""                   # the layer shown last, for its tab
+        self._table: MixTable | None = None
+        self.placement = FIT
+        self.readout = ""                # what is under the cursor; empty: nothing
+        self.scale = 0.0                 # screen pixels per picture pixel
+
+    def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        self.readout = ""
+        if not request.checkpoint.path:
+            self.clear()
+            return self._welcome(request)
+        if result.picture is not None:
+            self._picture = result.picture
+        elif result.error and result.info is None:
+            self.clear()
+            return self._failed(request, result.error)
+        request = self._tabs(request, result)
+        self._canvas(DEMO_HINT if request.checkpoint.path.startswith("demo:") else "")
+        return request
+
+    # -- the line above the picture -----------------------------------------------------------------------------------
+
+    def _tabs(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        if request.table is not None:
+            self._table = request.table
+        elif request.tap != IMAGE:
+            self._tap = request.tap
+        right = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x
+        taps = {tap.name: tap for tap in result.info.taps} if result.info else {}
+        showing = "table" if request.table else "image" if request.tap == IMAGE else "tap"
+        tap = taps.get(self._tap)
+        if _tab("Image", showing == "image", name="Image") and IMAGE in taps:
+            request = look_at(request, taps[IMAGE])
+        imgui.same_line(0, theme.em(0.2))
+        name = self._tap if tap else "Layer"
+        if _tab(name, showing == "tap", "" if tap else "Choose one in Layers", "Layer"):
+            request = look_at(request, tap)
+        imgui.same_line(0, theme.em(0.2))
+        why_not = "" if self._table else "Set it up in Style mixing"
+        if _tab("Table", showing == "table", why_not, "Table"):
+            request = replace(request, table=self._table)
+        self._zoom_buttons(right)
+        return request
+
+    def _zoom_buttons(self, right: float) -> None:
+        size = f"{self._texture.size[1]} × {self._texture.size[0]}" if self._texture.size[0] else ""
+        words = f"{size}   {100 * self.scale:.0f} %" if size else ""
+        buttons = 3 * imgui.get_frame_height() + theme.em(0.6)
+        imgui.same_line(max(right - imgui.calc_text_size(words).x - buttons, imgui.get_cursor_pos_x()))
+        imgui.align_text_to_frame_padding()
+        widgets.text(words, "dim")
+        imgui.same_line(right - buttons + theme.em(0.6))
+        if widgets.icon(fonts.FIT, "Fit", "Show all of it (F)"):
+            self.placement = FIT
+        imgui.same_line(0, 0)
+        if widgets.icon("1:1", "Actual size", "One pixel of the picture on one of the screen (1)"):
+            self.actual_size()
+        imgui.same_line(0, 0)
+        if widgets.icon(fonts.TABLE, "Backdrop", "Grey or checkered behind the picture"):
+            self._checker = not self._checker
+
+    def fit(self) -> None:
+        self.placement = FIT
+
+    def actual_size(self) -> None:
+        if self._texture.size[0]:
+            self.placement = self.placement.actual_size(self._texture.size)
+
+    # -- the picture --------------------------------------------------------------------------------------------------
+
+    def _canvas(self, words: str) -> None:
+        """The picture, with `words` small below it."""
+        room = imgui.get_content_region_avail()
+        if room.x < 8 or room.y < 8:
+            return
+        flags = imgui.ButtonFlags_.mouse_button_left | imgui.ButtonFlags_.mouse_button_middle
+        imgui.invisible_button("canvas", room, flags)
+        low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+        report.mark("Canvas")
+        draw = imgui.get_window_draw_list()
+        draw.add_rect_filled(low, high, theme.ink("backdrop"))
+        if self._picture is None:
+            self._opening(draw, low, high)
+            return
+        texture = self._texture.show(self._picture)
+        where = (low.x, low.y, high.x, high.y)
+        self._interact(where, texture.size)
+        x0, y0, x1, y1 = self.placement.rectangle(where, texture.size)
+        self.scale = (x1 - x0) / texture.size[1]
+        with widgets.clip(draw, low, high):
+            if self._checker:
+                _draw_checker(draw, low, high)
+            draw.add_image(texture.ref, ImVec2(x0, y0), ImVec2(x1, y1))
+            report.mark_rectangle("Picture", x0, y0, x1, y1)
+            if words:
+                at = ImVec2((low.x + high.x - imgui.calc_text_size(words).x) / 2, high.y - theme.em(1.4))
+                draw.add_rect_filled(ImVec2(low.x, at.y - theme.em(0.2)), high, theme.ink("backdrop", 0.8))
+                draw.add_text(at, theme.ink("dim"), words)
+        self._read(where, (x0, y0, x1, y1), texture.size)
+
+    def _interact(self, room, size) -> None:
+        io = imgui.get_io()
+        if imgui.is_item_hovered() and io.mouse_wheel:
+            self.placement = self.placement.zoomed(WHEEL_FACTOR ** io.mouse_wheel, (io.mouse_pos.x, io.mouse_pos.y),
+                                                   room, size)
+        if imgui.is_item_active() and (io.mouse_delta.x or io.mouse_delta.y):
+            self.placement = self.placement.panned((io.mouse_delta.x, io.mouse_delta.y), room, size)
+        if imgui.is_item_hovered() and imgui.is_mouse_double_clicked(0):
+            self.placement = FIT
+
+    def _read(self, room, rectangle, size) -> None:
+        mouse = imgui.get_mouse_pos()
+        if imgui.is_item_hovered() and (pixel := pixel_at((mouse.x, mouse.y), rectangle, size)):
+            x, y = pixel
+            red, green, blue = (int(v) for v in self._picture[y, x])
+            self.readout = f"x {x:4d}   y {y:4d}     R {red:3d}   G {green:3d}   B {blue:3d}"
+
+    def _opening(self, draw, low: ImVec2, high: ImVec2) -> None:
+        activity = self._activity()
+        words = activity.text if activity else ""
+        size = imgui.calc_text_size(words)
+        draw.add_text(ImVec2((low.x + high.x - size.x) / 2, (low.y + high.y - size.y) / 2), theme.ink("dim"), words)
+
+    # -- without a picture --------------------------------------------------------------------------------------------
+
+    def _welcome(self, request: RenderRequest) -> RenderRequest:
+        width = min(theme.em(26), imgui.get_content_region_avail().x)
+        _center(width, theme.em(17))
+        with imgui_ctx.begin_group():
+            return self._choices(request, width)
+
+    def _choices(self, request: RenderRequest, width: float) -> RenderRequest:
+        widgets.heading("Open a StyleGAN checkpoint")
+        widgets.wrapped("Drop a .pkl or .safetensors file anywhere on this window, paste a path or URL in the Network "
+                        "panel, or choose a file:", "dim", width)
+        imgui.dummy(ImVec2(0, theme.em(0.3)))
+        if widgets.button(f"{fonts.FOLDER}  Open…   Ctrl+O", width=width, name="Open", chosen=True):
+            self._ask()
+        imgui.dummy(ImVec2(0, theme.em(0.8)))
+        widgets.wrapped("Or try a demo. " + UNTRAINED, "dim", width)
+        for index, name in enumerate(DEMOS):
+            if index % 2:
+                imgui.same_line()
+            if widgets.button(shown_name(f"demo:{name}"), width=(width - imgui.get_style().item_spacing.x) / 2, name=f"demo:{name}"):
+                request = opening(request, f"demo:{name}")
+        recents = [path for path in self._recents() if not path.startswith("demo:")][:4]
+        if recents:
+            imgui.dummy(ImVec2(0, theme.em(0.8)))
+            widgets.text("Recent", "dim")
+            for path in recents:
+                if widgets.button(widgets.shorten(shown_name(path), width - theme.em(1)), path, width=width, name=path):
+                    request = opening(request, path)
+        return request
+
+    def _failed(self, request: RenderRequest, error: str) -> RenderRequest:
+        width = min(theme.em(30), imgui.get_content_region_avail().x)
+        _center(width, theme.em(10))
+        with imgui_ctx.begin_group():
+            return self._remedies(request, error, width)
+
+    def _remedies(self, request: RenderRequest, error: str, width: float) -> RenderRequest:
+        widgets.heading("This could not be opened")
+        widgets.wrapped(error, "text", width)
+        imgui.dummy(ImVec2(0, theme.em(0.5)))
+        if widgets.button(f"{fonts.RELOAD}  Try again", name="Try again"):
+            request = reopened(request)
+        imgui.same_line()
+        if widgets.button(f"{fonts.FOLDER}  Open…", name="Open"):
+            self._ask()
+        imgui.same_line()
+        if widgets.button(f"{fonts.COPY}  Copy", "Copies the message", name="Copy"):
+            imgui.set_clipboard_text(error)
+        return request
+
+    def clear(self) -> None:
+        self._picture = None
+        self._texture.delete()
+
+    close = clear
+
+
+def _tab(words: str, chosen: bool, why_not: str = "", name: str = "") -> bool:
+    return widgets.button(f"{words}##{name}", "", why_not, name=name, chosen=chosen)
+
+
+def _center(width: float, height: float) -> None:
+    room, at = imgui.get_content_region_avail(), imgui.get_cursor_pos()
+    imgui.set_cursor_pos(ImVec2(at.x + max((room.x - width) / 2, 0), at.y + max((room.y - height) / 2, 0)))
+
+
+def _draw_checker(draw, low: ImVec2, high: ImVec2) -> None:
+    side = theme.em(0.8)
+    for j in range(int((high.y - low.y) / side) + 1):
+        for i in range(j % 2, int((high.x - low.x) / side) + 1, 2):
+            at = ImVec2(low.x + i * side, low.y + j * side)
+            draw.add_rect_filled(at, ImVec2(at.x + side, at.y + side), theme.ink("checker"))

@@ -1,0 +1,70 @@
+"""Where a picture lies in the viewer: pure geometry. Lengths are screen pixels; positions in the picture run 0..1 in x."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+LARGEST_PIXEL = 128.0                    # screen pixels a picture's pixel may cover
+SMALLEST_WIDTH = 16.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Kept in units of the picture's width, so that it holds when a layer of another resolution is shown.
+
+    `center`: the point of the picture, (x / width, y / width), in the middle of the room; `width`: the screen pixels
+    the picture's width covers, or None to fit the room.
+    """
+    center: tuple[float, float] = (0.5, 0.5)
+    width: float | None = None
+
+    def rectangle(self, room: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """x0, y0, x1, y1 of a picture of `size` (height, width) inside `room` (x0, y0, x1, y1), on whole pixels."""
+        x0, y0, x1, y1 = room
+        aspect = size[0] / size[1]
+        width = self.shown_width(room, size)
+        (cx, cy) = self.center if self.width is not None else (0.5, aspect / 2)
+        left, top = round((x0 + x1) / 2 - cx * width), round((y0 + y1) / 2 - cy * width)
+        return left, top, left + width, top + width * aspect
+
+    def shown_width(self, room: tuple[float, float, float, float], size: tuple[int, int]) -> float:
+        if self.width is not None:
+            return self.width
+        return fitting_width((room[2] - room[0], room[3] - room[1]), size)
+
+    def zoomed(self, factor: float, at: tuple[float, float], room, size) -> Placement:
+        """Larger by `factor`, with the point under `at` (screen pixels) staying there."""
+        width = self.shown_width(room, size)
+        wider = min(max(width * factor, SMALLEST_WIDTH), size[1] * LARGEST_PIXEL)
+        left, top, _, _ = self.rectangle(room, size)
+        x, y = (at[0] - left) / width, (at[1] - top) / width
+        middle = ((room[0] + room[2]) / 2, (room[1] + room[3]) / 2)
+        return Placement((x + (middle[0] - at[0]) / wider, y + (middle[1] - at[1]) / wider), wider)
+
+    def panned(self, by: tuple[float, float], room, size) -> Placement:
+        """Moved by screen pixels; the picture's middle part stays within the room."""
+        width = self.shown_width(room, size)
+        (cx, cy) = self.center if self.width is not None else (0.5, size[0] / size[1] / 2)
+        x, y = cx - by[0] / width, cy - by[1] / width
+        return Placement((min(max(x, 0.0), 1.0), min(max(y, 0.0), size[0] / size[1])), width)
+
+    def actual_size(self, size: tuple[int, int]) -> Placement:
+        """One picture pixel on one screen pixel."""
+        center = self.center if self.width is not None else (0.5, size[0] / size[1] / 2)
+        return replace(self, center=center, width=float(size[1]))
+
+
+FIT = Placement()
+
+
+def fitting_width(room: tuple[float, float], size: tuple[int, int]) -> float:
+    """The largest width at which all of the picture is seen; whole multiples where the picture is magnified."""
+    width = min(room[0], room[1] * size[1] / size[0])
+    multiple = int(width / size[1])
+    return float(max(multiple * size[1] if multiple >= 1 else width, 1.0))
+
+
+def pixel_at(point: tuple[float, float], rectangle, size: tuple[int, int]) -> tuple[int, int] | None:
+    """(x, y) of the picture's pixel under a point on the screen; None outside."""
+    x0, y0, x1, y1 = rectangle
+    x, y = (point[0] - x0) / (x1 - x0) * size[1], (point[1] - y0) / (y1 - y0) * size[0]
+    return (int(x), int(y)) if 0 <= x < size[1] and 0 <= y < size[0] else None

@@ -1,0 +1,120 @@
+"""Colours and measures. Greys are neutral, because pictures are judged in front of them; one accent marks what is chosen."""
+from __future__ import annotations
+
+from imgui_bundle import ImVec2, ImVec4, imgui, implot
+
+FONT_SIZE = 15.0                         # pixels at 100 %
+COLORS = {
+    "dark": {
+        "backdrop": 0x2A2A2A,            # behind pictures
+        "checker": 0x303030,
+        "sunken": 0x161616,              # menu and status bar, gaps between panels
+        "panel": 0x222222,
+        "raised": 0x2C2C2C,              # tabs, table headers
+        "popup": 0x262626,
+        "frame": 0x333333,               # of inputs
+        "frame_hovered": 0x3E3E3E,
+        "frame_active": 0x484848,
+        "line": 0x3A3A3A,
+        "text": 0xE2E2E2,
+        "dim": 0x9C9C9C,
+        "faint": 0x6A6A6A,
+        "accent": 0x4F9CF9,
+        "accent_low": 0x2B5687,          # accent as a background under text
+        "warning": 0xE5B567,
+        "error": 0xF0706A,
+    },
+}
+_colors = COLORS["dark"]
+
+
+def color(name: str, alpha: float = 1.0) -> ImVec4:
+    value = _colors[name]
+    return ImVec4((value >> 16) / 255, (value >> 8 & 255) / 255, (value & 255) / 255, alpha)
+
+
+def ink(name: str, alpha: float = 1.0) -> int:
+    """A colour for draw lists."""
+    return imgui.color_convert_float4_to_u32(color(name, alpha))
+
+
+def em(count: float = 1.0) -> float:
+    """Lengths are measured in font heights, so that the window scales as one."""
+    return count * imgui.get_font_size()
+
+
+def apply(scale: float, name: str = "dark") -> None:
+    """Sets ImGui's and ImPlot's style for a UI scale (1 = 100 %)."""
+    global _colors
+    _colors = COLORS[name]
+    _apply_measures(scale)
+    _apply_colors()
+    _apply_plots(scale)
+
+
+def _apply_measures(scale: float) -> None:
+    fresh, style = imgui.Style(), imgui.get_style()
+    for measure in (a for a in dir(fresh) if isinstance(getattr(fresh, a), (float, ImVec2)) and not a.startswith("_")):
+        setattr(style, measure, getattr(fresh, measure))       # scale_all_sizes multiplies what is there
+    style.window_padding = ImVec2(10, 8)
+    style.frame_padding = ImVec2(7, 3)
+    style.item_spacing = ImVec2(6, 4)
+    style.item_inner_spacing = ImVec2(5, 4)
+    style.cell_padding = ImVec2(6, 2)
+    style.window_rounding = style.child_rounding = style.popup_rounding = 3
+    style.frame_rounding = style.grab_rounding = style.tab_rounding = 3
+    style.scrollbar_rounding = 6
+    style.scrollbar_size = 10
+    style.grab_min_size = 9
+    style.window_border_size = style.popup_border_size = 1
+    style.frame_border_size = style.tab_border_size = 0
+    style.tab_bar_overline_size = 2
+    style.docking_separator_size = 3
+    style.docking_node_has_close_button = False
+    style.tab_close_button_min_width_selected = style.tab_close_button_min_width_unselected = 0    # on hover only
+    style.disabled_alpha = 0.45
+    style.window_menu_button_position = imgui.Dir.none
+    style.font_size_base = FONT_SIZE
+    style.scale_all_sizes(scale)
+    style.font_scale_main = scale
+
+
+def _apply_colors() -> None:
+    style, slots = imgui.get_style(), imgui.Col_
+    chosen = {
+        "text": ("text", "input_text_cursor"),
+        "dim": ("text_disabled",),
+        "sunken": ("separator", "menu_bar_bg", "docking_empty_bg", "title_bg", "title_bg_active", "title_bg_collapsed"),
+        "panel": ("window_bg", "tab_selected", "tab_dimmed_selected"),
+        "popup": ("popup_bg",),
+        "frame": ("frame_bg", "button", "scrollbar_grab"),
+        "frame_hovered": ("frame_bg_hovered", "button_hovered", "scrollbar_grab_hovered", "header_hovered", "tab_hovered"),
+        "frame_active": ("frame_bg_active", "button_active", "scrollbar_grab_active"),
+        "raised": ("table_header_bg",),
+        "line": ("border", "table_border_strong", "table_border_light", "resize_grip", "tree_lines"),
+        "accent": ("check_mark", "slider_grab", "slider_grab_active", "tab_selected_overline", "separator_hovered",
+                   "separator_active", "resize_grip_hovered", "resize_grip_active", "plot_histogram", "plot_lines",
+                   "plot_histogram_hovered", "plot_lines_hovered", "drag_drop_target", "nav_cursor", "text_link"),
+        "accent_low": ("header", "header_active", "text_selected_bg", "docking_preview"),
+    }
+    for name, uses in chosen.items():
+        for use in uses:
+            style.set_color_(getattr(slots, use), color(name))
+    for use in ("child_bg", "border_shadow", "scrollbar_bg", "table_row_bg", "tab", "tab_dimmed",
+                "tab_dimmed_selected_overline"):
+        style.set_color_(getattr(slots, use), ImVec4(0, 0, 0, 0))
+    style.set_color_(slots.table_row_bg_alt, ImVec4(1, 1, 1, 0.02))
+    style.set_color_(slots.modal_window_dim_bg, ImVec4(0, 0, 0, 0.5))
+
+
+def _apply_plots(scale: float) -> None:
+    style, slots = implot.get_style(), implot.Col_
+    implot.style_colors_auto()
+    for use, name in (("frame_bg", "panel"), ("plot_bg", "backdrop"), ("plot_border", "line"), ("axis_text", "dim"),
+                      ("axis_grid", "line"), ("axis_tick", "line"), ("inlay_text", "text")):
+        style.set_color_(getattr(slots, use), color(name))
+    style.plot_padding = ImVec2(4 * scale, 4 * scale)
+    style.label_padding = ImVec2(4 * scale, 3 * scale)
+    style.mouse_pos_padding = ImVec2(6 * scale, 6 * scale)
+    style.plot_min_size = ImVec2(60 * scale, 50 * scale)
+    style.plot_border_size = 1

@@ -1,0 +1,311 @@
+"""The window's few kinds of widgets: a labelled row with its value, a reset beside what was changed, and an explanation.
+
+Every function draws one widget and returns the value it has now. `tip` explains the term in a sentence; `why_not`, when
+not empty, disables the widget and says why on hover. Every widget is listed in the report under its name.
+"""
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack, contextmanager
+from typing import Iterator, Sequence
+
+from imgui_bundle import ImVec2, ImVec4, imgui, imgui_ctx
+
+from gui import fonts, report, theme
+
+LABEL_EMS = 6.4                          # width of the label column, with the reset button at its end
+_HOVER = imgui.HoveredFlags_.for_tooltip | imgui.HoveredFlags_.allow_when_disabled
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+def text(words: str, color: str = "text") -> None:
+    with imgui_ctx.push_style_color(imgui.Col_.text, theme.color(color)):
+        imgui.text_unformatted(words)
+
+
+def heading(words: str) -> None:
+    with imgui_ctx.push_font(None, theme.FONT_SIZE * 1.4):
+        text(words)
+
+
+def wrapped(words: str, color: str = "text", width: float = 0.0) -> None:
+    """Over as many lines as needed; `width` 0: as wide as the panel."""
+    with imgui_ctx.push_text_wrap_pos(imgui.get_cursor_pos_x() + width if width else 0.0):
+        text(words, color)
+
+
+def clipped(words: str, color: str = "text", room: float | None = None, from_end: bool = False) -> None:
+    """One line, cut with … where it doesn't fit (`from_end`: at its beginning); the whole of it on hover."""
+    room = imgui.get_content_region_avail().x if room is None else room
+    short = shorten(words[::-1], room)[::-1] if from_end else shorten(words, room)
+    text(short, color)
+    if short != words:
+        hint(words)
+
+
+def shorten(words: str, room: float) -> str:
+    """The longest beginning of `words` that fits `room` pixels, with … at its end."""
+    if imgui.calc_text_size(words).x <= room:
+        return words
+    low, high = 0, len(words)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if imgui.calc_text_size(words[:middle] + "…").x <= room else (low, middle - 1)
+    return words[:low] + "…"
+
+
+@contextmanager
+def disabled(why_not: str) -> Iterator[None]:
+    """Greys out what is drawn inside, if there is a reason."""
+    imgui.begin_disabled(bool(why_not))
+    try:
+        yield
+    finally:
+        imgui.end_disabled()
+
+
+@contextmanager
+def clip(draw: imgui.ImDrawList, low: ImVec2, high: ImVec2) -> Iterator[None]:
+    """Lets nothing be drawn outside a rectangle."""
+    draw.push_clip_rect(low, high, True)
+    try:
+        yield
+    finally:
+        draw.pop_clip_rect()
+
+
+def next_column() -> None:
+    """The next widget stands beside the last one."""
+    imgui.same_line()
+
+
+def align() -> None:
+    """Text that follows stands at the height of the text in buttons."""
+    imgui.align_text_to_frame_padding()
+
+
+def hint(words: str) -> None:
+    """A tooltip for the item just drawn, enabled or not."""
+    if words and imgui.is_item_hovered(_HOVER):
+        with imgui_ctx.begin_tooltip(), imgui_ctx.push_text_wrap_pos(theme.em(24)):
+            imgui.text_unformatted(words)
+
+
+def fact(name: str, value: str, tip: str = "") -> None:
+    """A labelled value that can't be changed here; lines of facts stand closer than rows."""
+    start = imgui.get_cursor_pos_x()
+    text(name, "dim")
+    hint(tip)
+    imgui.same_line(start + theme.em(LABEL_EMS))
+    clipped(value)
+    report.mark(name)
+
+
+def section(words: str) -> None:
+    """A quiet heading inside a panel."""
+    imgui.dummy(ImVec2(0, theme.em(0.1)))
+    text(words, "faint")
+
+
+# -- rows -------------------------------------------------------------------------------------------------------------
+
+class Row:
+    """What happened in a row besides its widget."""
+    reset = False
+
+
+@contextmanager
+def row(name: str, tip: str = "", changed: bool = False, why_not: str = "") -> Iterator[Row]:
+    """A labelled line; the widget goes inside and is as wide as the rest of the line."""
+    line = Row()
+    start = imgui.get_cursor_pos_x()
+    with imgui_ctx.push_id(name):
+        imgui.align_text_to_frame_padding()
+        text(name, "text" if changed and not why_not else "dim")
+        hint(why_not or tip)
+        if changed and not why_not:
+            imgui.same_line(start + theme.em(LABEL_EMS) - imgui.get_frame_height())
+            line.reset = icon(fonts.RESET, f"Reset {name}", "Back to the default")
+        imgui.same_line(start + theme.em(LABEL_EMS))
+        imgui.set_next_item_width(-1)
+        with disabled(why_not), imgui_ctx.begin_group():
+            yield line
+        hint(why_not or tip)
+
+
+def slider(name: str, value: float, low: float, high: float, default: float, form: str = "%.2f", tip: str = "",
+           why_not: str = "") -> float:
+    """Ctrl+click to type a number."""
+    with row(name, tip or "", value != default, why_not) as line:
+        value = bar(name, value, low, high, form)
+    return default if line.reset else value
+
+
+def int_slider(name: str, value: int, low: int, high: int, default: int, form: str = "%d", tip: str = "",
+               why_not: str = "") -> int:
+    with row(name, tip, value != default, why_not) as line:
+        value = int_bar(name, value, low, high, form)
+    return default if line.reset else value
+
+
+def bar(name: str, value: float, low: float, high: float, form: str, logarithmic: bool = False) -> float:
+    """A slider without a label, filled from zero (or its low end) to the value."""
+    flags = imgui.SliderFlags_.always_clamp | (imgui.SliderFlags_.logarithmic if logarithmic else 0)
+    origin = min(max(0.0, low), high)
+    shares = [math.log(v / low) / math.log(high / low) if logarithmic else (v - low) / (high - low or 1)
+              for v in (low if logarithmic else origin, min(max(value, low), high))]
+    with _bar(*shares):
+        _, value = imgui.slider_float(f"##{name}", value, low, high, form, flags)
+    report.mark(name)
+    return value
+
+
+def int_bar(name: str, value: int, low: int, high: int, form: str) -> int:
+    share = (min(max(value, low), high) - low) / ((high - low) or 1)
+    with _bar(0.0, share):
+        _, value = imgui.slider_int(f"##{name}", value, low, max(high, low), form, imgui.SliderFlags_.always_clamp)
+    report.mark(name)
+    return value
+
+
+@contextmanager
+def _bar(origin: float, share: float) -> Iterator[None]:
+    """Draws a slider's frame and its fill from `origin` to `share` of the width; ImGui's slider goes over it, clear."""
+    low = imgui.get_cursor_screen_pos()
+    width, height = imgui.calc_item_width(), imgui.get_frame_height()
+    draw, rounding = imgui.get_window_draw_list(), imgui.get_style().frame_rounding
+    alpha = imgui.get_style().alpha
+    draw.add_rect_filled(low, ImVec2(low.x + width, low.y + height), theme.ink("frame", alpha), rounding)
+    ends = sorted((low.x + origin * width, low.x + share * width))
+    draw.add_rect_filled(ImVec2(ends[0], low.y), ImVec2(ends[1], low.y + height), theme.ink("accent_low", alpha), rounding)
+    edge = min(max(low.x + share * width, low.x + theme.em(0.07)), low.x + width - theme.em(0.07))
+    draw.add_rect_filled(ImVec2(edge - theme.em(0.07), low.y), ImVec2(edge + theme.em(0.07), low.y + height),
+                         theme.ink("accent", alpha), theme.em(0.07))
+    clear = {imgui.Col_.frame_bg: 0.0, imgui.Col_.frame_bg_hovered: 0.06, imgui.Col_.frame_bg_active: 0.09,
+             imgui.Col_.slider_grab: 0.0, imgui.Col_.slider_grab_active: 0.0}
+    with ExitStack() as stack:
+        for slot, strength in clear.items():
+            stack.enter_context(imgui_ctx.push_style_color(slot, ImVec4(1, 1, 1, strength)))
+        yield
+
+
+def number(name: str, value: float, default: float, form: str = "%.3f", step: float = 0.01, tip: str = "",
+           why_not: str = "") -> float:
+    """Drag sideways, or double-click to type."""
+    with row(name, tip, value != default, why_not) as line:
+        _, value = imgui.drag_float("##number", value, step, format=form)
+        report.mark(name)
+    return default if line.reset else value
+
+
+def integer(name: str, value: int, low: int, high: int, default: int, tip: str = "", why_not: str = "") -> int:
+    """An integer with - and + buttons; typing takes effect at Enter."""
+    with row(name, tip, value != default, why_not) as line:
+        _, value = imgui.input_int("##integer", value, 1, 10, imgui.InputTextFlags_.enter_returns_true)
+        report.mark(name)
+    return default if line.reset else min(max(value, low), high)
+
+
+def toggle(name: str, value: bool, default: bool, tip: str = "", why_not: str = "") -> bool:
+    with row(name, tip, value != default, why_not) as line:
+        _, value = imgui.checkbox("##toggle", value)
+        report.mark(name)
+    return default if line.reset else value
+
+
+def menu(name: str, value: str, options: Sequence[str], default: str, tip: str = "", why_not: str = "") -> str:
+    """One of several options, in a list that drops down."""
+    with row(name, tip, value != default, why_not) as line:
+        value = drop_down(name, value, options)
+    return default if line.reset else value
+
+
+def drop_down(name: str, value: str, options: Sequence[str]) -> str:
+    with _combo(name, value) as opened:
+        for option in options if opened else ():
+            if imgui.selectable(option, option == value)[0]:
+                value = option
+            report.mark(f"{name}/{option}")
+    return value
+
+
+@contextmanager
+def _combo(name: str, shown: str) -> Iterator[bool]:
+    opened = imgui.begin_combo(f"##{name}", shown)
+    report.mark(name)
+    try:
+        yield opened
+    finally:
+        if opened:
+            imgui.end_combo()
+
+
+def segments(name: str, value: str, options: Sequence[str], default: str, tip: str = "", why_not: str = "") -> str:
+    """One of a few options, side by side."""
+    with row(name, tip, value != default, why_not) as line:
+        value = segmented(name, value, options, imgui.calc_item_width())
+    return default if line.reset else value
+
+
+def segmented(name: str, value: str, options: Sequence[str], width: float) -> str:
+    gap = 1.0
+    each = (width - gap * (len(options) - 1)) / len(options)
+    tight = ImVec2(1, imgui.get_style().frame_padding.y)
+    with imgui_ctx.push_style_var(imgui.StyleVar_.frame_padding, tight):
+        for index, option in enumerate(options):
+            if index:
+                imgui.same_line(0, gap)
+            if _pressed(option, option == value, ImVec2(each, 0)):
+                value = option
+            report.mark(f"{name}/{option}")
+    return value
+
+
+def _pressed(words: str, chosen: bool, size: ImVec2) -> bool:
+    """A button that stays down while chosen."""
+    colors = ("accent_low", "accent_low") if chosen else ("frame", "frame_hovered")
+    with imgui_ctx.push_style_color(imgui.Col_.button, theme.color(colors[0])), \
+            imgui_ctx.push_style_color(imgui.Col_.button_hovered, theme.color(colors[1])), \
+            imgui_ctx.push_style_color(imgui.Col_.text, theme.color("text" if chosen else "dim")):
+        return imgui.button(words, size)
+
+
+def text_field(name: str, value: str, placeholder: str = "", tip: str = "") -> tuple[str, bool]:
+    """Returns the text and whether Enter was pressed; without a label: it takes the whole line."""
+    imgui.set_next_item_width(-1)
+    entered, value = imgui.input_text_with_hint(f"##{name}", placeholder, value,
+                                                imgui.InputTextFlags_.enter_returns_true)
+    report.mark(name)
+    hint(tip)
+    return value, entered
+
+
+# -- buttons ----------------------------------------------------------------------------------------------------------
+
+def button(words: str, tip: str = "", why_not: str = "", width: float = 0.0, name: str = "", chosen: bool = False) -> bool:
+    """`width` 0: as wide as the words; negative: up to that far from the right edge."""
+    with disabled(why_not):
+        pressed = _pressed(words, chosen, ImVec2(width, 0)) if chosen else imgui.button(words, ImVec2(width, 0))
+    report.mark(name or words)
+    hint(why_not or tip)
+    return pressed
+
+
+def icon(glyph: str, name: str, tip: str = "", why_not: str = "") -> bool:
+    """A small button without a frame."""
+    side = imgui.get_frame_height()
+    clear = imgui.Col_.button
+    with disabled(why_not), imgui_ctx.push_style_color(clear, theme.color("panel", 0.0)), \
+            imgui_ctx.push_style_color(imgui.Col_.text, theme.color("dim")), \
+            imgui_ctx.push_style_var(imgui.StyleVar_.frame_padding, ImVec2(0, imgui.get_style().frame_padding.y)):
+        pressed = imgui.button(f"{glyph}##{name}", ImVec2(side, 0))
+    report.mark(name)
+    hint(why_not or tip)
+    return pressed
+
+
+def even_width(count: int) -> float:
+    """Width of each of `count` widgets that share what is left of the line."""
+    spacing = imgui.get_style().item_spacing.x
+    return (imgui.get_content_region_avail().x - spacing * (count - 1)) / count

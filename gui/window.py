@@ -1,0 +1,230 @@
+"""The window: glfw, an OpenGL 3.3 context, ImGui inside it, the monitor's scale, dropped files. Knows nothing of panels."""
+from __future__ import annotations
+
+import ctypes
+import time
+from contextlib import contextmanager
+from typing import Iterator
+
+import numpy as np
+import OpenGL
+
+OpenGL.ERROR_CHECKING = False            # a glGetError after every call doubles the frame time
+OpenGL.ERROR_ON_COPY = True
+from imgui_bundle import imgui, implot  # noqa: E402  before glfw: the first import decides which libglfw is loaded
+
+import glfw  # noqa: E402  isort:skip
+from OpenGL import GL  # noqa: E402
+
+from gui import fonts, theme  # noqa: E402
+
+NAMED_KEYS = {glfw.KEY_SPACE: "Space", glfw.KEY_ESCAPE: "Esc", glfw.KEY_TAB: "Tab", glfw.KEY_LEFT: "Left",
+              glfw.KEY_RIGHT: "Right", glfw.KEY_UP: "Up", glfw.KEY_DOWN: "Down", glfw.KEY_EQUAL: "Plus",
+              glfw.KEY_KP_ADD: "Plus", glfw.KEY_MINUS: "Minus", glfw.KEY_KP_SUBTRACT: "Minus", glfw.KEY_F1: "F1"}
+HEADLESS = "`visualizer.py render`, `info` and `doctor` work without a window"
+
+
+class WindowError(Exception):
+    """No window can be opened here. `str(error)` is one sentence that names what works instead."""
+
+
+class Window:
+    """One open window. `size` is in pixels at 100 %; `zoom` multiplies the monitor's scale."""
+
+    def __init__(self, title: str, size: tuple[int, int] = (1280, 800), zoom: float = 1.0):
+        self._dropped: list[str] = []    # files dropped on the window since they were last taken
+        self._chords: list[str] = []
+        self.zoom = zoom
+        self._woken = True
+        self.handle = _open(title, size)
+        self._listen()
+        self._context = imgui.create_context()
+        implot.create_context()
+        self._configure()
+        self.regular, self.bold = fonts.load(theme.FONT_SIZE)
+        imgui.backends.glfw_init_for_opengl(ctypes.cast(self.handle, ctypes.c_void_p).value, True)
+        imgui.backends.opengl3_init("#version 330")
+        self.scale = 0.0
+        self._follow_scale()
+
+    # -- events -------------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Set before ImGui's backend, which calls these in turn."""
+        def woken(*_):
+            self._woken = True
+
+        def key(_, key, scancode, action, modifiers):
+            self._woken = True
+            if action != glfw.RELEASE:
+                self._chords.append(chord(key, scancode, modifiers))
+
+        def dropped(_, paths):
+            self._dropped += [str(path) for path in paths]
+            self._woken = True
+
+        for listen in (glfw.set_cursor_pos_callback, glfw.set_mouse_button_callback, glfw.set_scroll_callback,
+                       glfw.set_char_callback, glfw.set_window_focus_callback, glfw.set_cursor_enter_callback,
+                       glfw.set_framebuffer_size_callback, glfw.set_window_refresh_callback,
+                       glfw.set_window_content_scale_callback):
+            listen(self.handle, woken)
+        glfw.set_key_callback(self.handle, key)
+        glfw.set_drop_callback(self.handle, dropped)
+
+    def wait(self, seconds: float | None) -> bool:
+        """Sleeps until an event, a `wake` or, unless None, `seconds` have passed. True: something happened."""
+        start = time.perf_counter()
+        if seconds is None:
+            glfw.wait_events()
+        elif seconds > 0:
+            glfw.wait_events_timeout(seconds)
+        else:
+            glfw.poll_events()
+        in_time = seconds is None or (seconds > 0 and time.perf_counter() - start < seconds)
+        happened, self._woken = self._woken or in_time, False
+        return happened or self._context.input_events_queue.size() > 0
+
+    def take_dropped(self) -> list[str]:
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
+    def take_chords(self) -> list[str]:
+        """'Ctrl+Shift+S', 'F', ..: keys that went down or repeat since they were last taken.
+
+        As glfw tells them: ImGui would lose Ctrl where a quick Ctrl+S begins and ends within one frame.
+        """
+        chords, self._chords = self._chords, []
+        return chords
+
+    @staticmethod
+    def wake() -> None:
+        """Ends a `wait`. The one call that is allowed from other threads."""
+        glfw.post_empty_event()
+
+    @property
+    def closing(self) -> bool:
+        return glfw.window_should_close(self.handle)
+
+    # -- drawing ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Everything drawn inside appears at the next `present`."""
+        self._follow_scale()
+        imgui.backends.opengl3_new_frame()
+        imgui.backends.glfw_new_frame()
+        imgui.new_frame()
+        try:
+            yield
+        finally:
+            imgui.render()
+            GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+            imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
+
+    def present(self) -> None:
+        glfw.swap_buffers(self.handle)
+
+    def pixels(self) -> np.ndarray:
+        """What was drawn and not yet presented: uint8 [H, W, 3]."""
+        width, height = glfw.get_framebuffer_size(self.handle)
+        GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
+        data = GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)
+        return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1])
+
+    def _follow_scale(self) -> None:
+        scale = monitor_scale(self.handle) * self.zoom
+        if scale != self.scale:
+            self.scale = scale
+            theme.apply(scale)
+
+    def _configure(self) -> None:
+        io = imgui.get_io()
+        io.config_flags |= imgui.ConfigFlags_.docking_enable
+        io.set_ini_filename("")          # the layout is kept by gui.settings
+        io.config_error_recovery_enable_assert = False       # a panel that fails must not take the window with it
+        io.config_error_recovery_enable_tooltip = False
+        io.config_input_text_cursor_blink = False    # a blinking caret would cost frames while idle
+        io.config_windows_move_from_title_bar_only = True
+        io.config_docking_always_tab_bar = True
+
+    # -- the rest -----------------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """In pixels at 100 %, as the constructor takes it."""
+        width, height = glfw.get_window_size(self.handle)
+        scale = monitor_scale(self.handle)
+        return round(width / scale), round(height / scale)
+
+    def set_title(self, title: str) -> None:
+        glfw.set_window_title(self.handle, title)
+
+    def quit(self) -> None:
+        glfw.set_window_should_close(self.handle, True)
+        self.wake()
+
+    def close(self) -> None:
+        imgui.backends.opengl3_shutdown()
+        imgui.backends.glfw_shutdown()
+        implot.destroy_context()
+        imgui.destroy_context()
+        glfw.terminate()
+
+
+def probe() -> str:
+    """'OpenGL 4.5, llvmpipe (..)': what a window would be drawn with. Raises WindowError where none opens."""
+    handle = _open("Stylescope", (64, 64), visible=False)
+    try:
+        version = GL.glGetString(GL.GL_VERSION).decode(errors="replace")
+        return f"OpenGL {version}, {GL.glGetString(GL.GL_RENDERER).decode(errors='replace')}"
+    finally:
+        glfw.destroy_window(handle)
+        glfw.terminate()
+
+
+def chord(key: int, scancode: int, modifiers: int) -> str:
+    """'Ctrl+O' by the letters on the person's own keyboard; the Mac's command key counts as Ctrl."""
+    name = NAMED_KEYS.get(key) or (glfw.get_key_name(key, scancode) or "").upper()
+    ctrl, shift = modifiers & (glfw.MOD_CONTROL | glfw.MOD_SUPER), modifiers & glfw.MOD_SHIFT
+    return f"{'Ctrl+' if ctrl else ''}{'Shift+' if shift else ''}{name}"
+
+
+def monitor_scale(handle) -> float:
+    """UI scale that the monitor asks for. On macOS coordinates are already scaled, so it is 1 there."""
+    content, _ = glfw.get_window_content_scale(handle)
+    points, pixels = glfw.get_window_size(handle)[0], glfw.get_framebuffer_size(handle)[0]
+    return max(content * points / pixels, 0.5) if points and pixels else 1.0
+
+
+def _open(title: str, size: tuple[int, int], visible: bool = True):
+    glfw.ERROR_REPORTING = "ignore"      # said below, in one sentence
+    if not glfw.init():
+        raise WindowError(f"no display to open a window on ({_reason()}); {HEADLESS}")
+    for hint, value in ((glfw.CONTEXT_VERSION_MAJOR, 3), (glfw.CONTEXT_VERSION_MINOR, 3),
+                        (glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE), (glfw.OPENGL_FORWARD_COMPAT, True),
+                        (glfw.SCALE_TO_MONITOR, True), (glfw.VISIBLE, visible)):
+        glfw.window_hint(hint, value)
+    handle = glfw.create_window(*_fitting(size), title, None, None)
+    if not handle:
+        reason = _reason()
+        glfw.terminate()
+        raise WindowError(f"the window needs OpenGL 3.3, which this display does not offer ({reason}); {HEADLESS}")
+    glfw.make_context_current(handle)
+    glfw.swap_interval(1)
+    return handle
+
+
+def _fitting(size: tuple[int, int]) -> tuple[int, int]:
+    """`size`, made to fit the first monitor's work area. glfw multiplies by the monitor's scale."""
+    monitor = glfw.get_primary_monitor()
+    if not monitor:
+        return size
+    _, _, width, height = glfw.get_monitor_workarea(monitor)
+    scale, _ = glfw.get_monitor_content_scale(monitor)
+    return (min(size[0], max(int(width / scale), 320)), min(size[1], max(int(height / scale), 240)))
+
+
+def _reason() -> str:
+    _, text = glfw.get_error()
+    text = text.decode(errors="replace") if isinstance(text, bytes) else text or "no reason given"
+    return " ".join(text.split()).rstrip(".")
