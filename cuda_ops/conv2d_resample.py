@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cuda_ops.convolution import conv2d, conv_transpose2d
+from cuda_ops.convolution import Sides, conv2d, conv_transpose2d
 from cuda_ops.upfirdn2d import (Padding, add_paddings, check_filter, check_image, down_padding, four_paddings,
-                                pad, up_padding, upfirdn2d)
+                                up_padding, upfirdn2d)
 
 
 def conv2d_resample(x: Tensor, w: Tensor, f: Tensor | None = None, up: int = 1, down: int = 1, padding: Padding = 0,
@@ -18,7 +18,7 @@ def conv2d_resample(x: Tensor, w: Tensor, f: Tensor | None = None, up: int = 1, 
     reduced by `down`.
 
     `f`: float32 [fh, fw], [taps] (separable) or None (identity); unused without resampling. `padding`: int, [x, y] or
-    [x0, x1, y0, y1] in pixels of the image that is convolved; k // 2 keeps the size, or makes it size * up, size / down.
+    [x0, x1, y0, y1] in pixels of the image that is convolved; k // 2 keeps the size, or makes it size*up, size/down.
     `flip_weight` True is correlation (torch's conv2d), False convolution proper. Returns [N, O, H', W'], in x's dtype.
     Differentiable in x and w, any order. Raises ValueError or TypeError on arguments that don't fit, both factors among
     them: resampling goes one way at a time.
@@ -31,16 +31,15 @@ def conv2d_resample(x: Tensor, w: Tensor, f: Tensor | None = None, up: int = 1, 
     if up > 1:
         return upfirdn2d(conv2d(x, w), f, up=up, padding=add_paddings(padding, up_padding(f, (up, up))), gain=up ** 2)
     if down == 1:
-        return _padded_conv(x, w, padding)
+        return conv2d(x, w, padding=padding)
     padding = add_paddings(padding, down_padding(f, (down, down)))
     if pointwise:
         return conv2d(upfirdn2d(x, f, down=down, padding=padding), w)
     return conv2d(upfirdn2d(x, f, padding=padding), w, stride=(down, down))
 
 
-def _transposed_then_fir(x: Tensor, w: Tensor, f: Tensor | None, up: int,
-                         padding: tuple[int, int, int, int]) -> Tensor:
-    """Zero-insertion and true convolution are one strided transposed convolution, at 1/up² of the arithmetic; then FIR.
+def _transposed_then_fir(x: Tensor, w: Tensor, f: Tensor | None, up: int, padding: Sides) -> Tensor:
+    """Zero-insertion and true convolution as one strided transposed convolution, at 1/up² of the arithmetic; then FIR.
 
     The transposed convolution's result starts k - 1 before the first sample and lacks the last up - 1 inserted zeros.
     """
@@ -50,14 +49,7 @@ def _transposed_then_fir(x: Tensor, w: Tensor, f: Tensor | None, up: int,
     return upfirdn2d(x, f, padding=add_paddings(padding, (1 - kw, up - kw, 1 - kh, up - kh)), gain=up ** 2)
 
 
-def _padded_conv(x: Tensor, w: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
-    x0, x1, y0, y1 = padding
-    if x0 != x1 or y0 != y1 or min(padding) < 0:
-        x, x0, y0 = pad(x, padding), 0, 0
-    return conv2d(x, w, padding=(y0, x0))
-
-
-def _check(x: Tensor, w: Tensor, f: Tensor | None, up: int, down: int, padding: Padding) -> tuple[int, int, int, int]:
+def _check(x: Tensor, w: Tensor, f: Tensor | None, up: int, down: int, padding: Padding) -> Sides:
     check_image(x, "conv2d_resample")
     check_filter(f, "conv2d_resample")
     padding = four_paddings(padding)
@@ -65,7 +57,8 @@ def _check(x: Tensor, w: Tensor, f: Tensor | None, up: int, down: int, padding: 
         raise ValueError(f"weights of shape {list(w.shape)} do not fit {x.shape[1]} input channels: "
                          "conv2d_resample takes [O, I, kh, kw]")
     if min(up, down) < 1 or up > 1 and down > 1:
-        raise ValueError(f"conv2d_resample goes one way at a time, up or down by an integer, not up {up} and down {down}")
+        raise ValueError("conv2d_resample goes one way at a time, up or down by an integer, "
+                         f"not up {up} and down {down}")
     width = x.shape[3] * up + padding[0] + padding[1] - (down - 1)
     height = x.shape[2] * up + padding[2] + padding[3] - (down - 1)
     if width < w.shape[3] or height < w.shape[2]:

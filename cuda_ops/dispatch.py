@@ -1,4 +1,4 @@
-"""Which implementation of an op runs: fused CUDA, fused C++, or the reference in plain torch; and why not the others."""
+"""Which implementation of an op runs: fused CUDA, fused C++ or the reference in plain torch, and why not the others."""
 from __future__ import annotations
 
 from contextlib import contextmanager

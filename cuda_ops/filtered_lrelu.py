@@ -46,7 +46,7 @@ def _reference(x: Tensor, fu: Tensor | None, fd: Tensor | None, b: Tensor | None
 
 
 def _group_count(x: Tensor, up: int | Sequence[int]) -> int:
-    """So many that a group's upsampled signal is some 8 million samples, but of 16 channels, a vector's width, at least."""
+    """So many that each upsamples to some 8 million samples, yet has 16 channels, a vector's width, or more."""
     ux, uy = axis_pair(up, "up")
     return max(1, min(x.shape[1] // 16, x.numel() * ux * uy // 2 ** 23))
 
@@ -59,7 +59,8 @@ def filtered_lrelu(x: Tensor, fu: Tensor | None = None, fd: Tensor | None = None
 
     `x` [N, C, H, W], any float dtype; `fu`, `fd` float32 [taps], [fh, fw] or None (identity); `b` [C] or None.
     `up`, `down`, `padding` (of the upsampled signal), `flip_filter`: as in `upfirdn2d`.
-    Returns [N, C, (H*up + y0 + y1 - (fu - 1) - (fd - 1) + (down - 1)) // down, ..]. Differentiable in x and b, any order.
+    Returns [N, C, (H*up + y0 + y1 - (fu - 1) - (fd - 1) + (down - 1)) // down, ..]. Differentiable in x and b, in any
+    order.
     Raises ValueError or TypeError as `upfirdn2d` and `bias_act` do.
     """
     check_image(x, "filtered_lrelu")

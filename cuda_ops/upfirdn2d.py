@@ -10,10 +10,9 @@ from numbers import Integral
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from cuda_ops import dispatch
-from cuda_ops.convolution import conv2d, conv_transpose2d
+from cuda_ops.convolution import Sides, conv2d, conv_transpose2d, pad
 
 Padding = int | Sequence[int]
 
@@ -21,9 +20,8 @@ Padding = int | Sequence[int]
 def setup_filter(taps, normalize: bool = True) -> Tensor | None:
     """A resampling filter from a list, array or tensor of taps, as float32; None stays None (identity).
 
-    `taps`: [taps], separable, or [fh, fw]. Fewer than 8 separable taps are expanded to their outer product [taps, taps].
-    `normalize`: scale the result to sum 1 (unit DC gain). Raises ValueError for other shapes
-    and for taps of sum 0.
+    `taps`: [taps], separable, or [fh, fw]. Fewer than 8 separable taps are expanded to the outer product [taps, taps].
+    `normalize`: scale the result to sum 1 (unit DC gain). Raises ValueError for other shapes and for taps of sum 0.
     """
     if taps is None:
         return None
@@ -49,7 +47,7 @@ def axis_pair(value: int | Sequence[int], name: str) -> tuple[int, int]:
     return pair
 
 
-def four_paddings(padding: Padding) -> tuple[int, int, int, int]:
+def four_paddings(padding: Padding) -> Sides:
     """(x0, x1, y0, y1) from an int, [x, y] or [x0, x1, y0, y1]."""
     p = tuple(padding) if isinstance(padding, Sequence) else (padding, padding)
     if len(p) == 2:
@@ -83,8 +81,7 @@ def check_filter(f: Tensor | None, op: str) -> None:
 # --- reference -------------------------------------------------------------------------------------------------------
 
 @dispatch.register("upfirdn2d", "reference")
-def _reference(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int],
-               padding: tuple[int, int, int, int]) -> Tensor:
+def _reference(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int], padding: Sides) -> Tensor:
     """Correlation of the upsampled, padded x [N, C, H, W] with f [fh, fw], at every down-th position.
 
     Polyphase: inserted zeros are never multiplied and skipped outputs never computed.
@@ -96,34 +93,31 @@ def _reference(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int],
     return _resample(x, f, up, down, padding)
 
 
-def _decimate(x: Tensor, f: Tensor, down: tuple[int, int], padding: tuple[int, int, int, int]) -> Tensor:
-    x0, x1, y0, y1 = padding
-    if x0 != x1 or y0 != y1 or min(padding) < 0:
-        x, x0, y0 = pad(x, padding), 0, 0
-    return conv2d(x, _per_channel(f, x), stride=down[::-1], padding=(y0, x0), groups=x.shape[1])
+def _decimate(x: Tensor, f: Tensor, down: tuple[int, int], padding: Sides) -> Tensor:
+    return conv2d(x, _per_channel(f, x), stride=down[::-1], padding=padding, groups=x.shape[1])
 
 
-def _interpolate(x: Tensor, f: Tensor, up: tuple[int, int], padding: tuple[int, int, int, int]) -> Tensor:
+def _interpolate(x: Tensor, f: Tensor, up: tuple[int, int], padding: Sides) -> Tensor:
     """A transposed convolution spreads the flipped f from every sample; of its full extent, `crop` is cut away."""
     (fh, fw), (ux, uy), (x0, x1, y0, y1) = f.shape, up, padding
     crop = (fw - 1 - x0, fw - ux - x1, fh - 1 - y0, fh - uy - y1)
     grow = [max(-(c // u), 0) for c, u in zip(crop, (ux, ux, uy, uy))]      # zeros around x where padding wants more
     x0, x1, y0, y1 = (c + g * u for c, g, u in zip(crop, grow, (ux, ux, uy, uy)))
     x = pad(x, grow)
-    px, py = min(x0, x1, fw - 1), min(y0, y1, fh - 1)
-    y = conv_transpose2d(x, _per_channel(f.flip(0, 1), x), stride=(uy, ux), padding=(py, px), groups=x.shape[1])
-    return y[:, :, y0 - py:y.shape[2] - (y1 - py), x0 - px:y.shape[3] - (x1 - px)]
+    cx, cy = min(x0, x1, fw - 1), min(y0, y1, fh - 1)
+    y = conv_transpose2d(x, _per_channel(f.flip(0, 1), x), stride=(uy, ux), crop=(cy, cx), groups=x.shape[1])
+    return y[:, :, y0 - cy:y.shape[2] - (y1 - cy), x0 - cx:y.shape[3] - (x1 - cx)]
 
 
-def _resample(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int],
-              padding: tuple[int, int, int, int]) -> Tensor:
-    """Up and down at once: each of the up/gcd output phases of an axis is a decimation with its own share of the taps."""
-    (ow, oh), (w, h) = _output_sizes(x, f, up, down, padding), (x.shape[3], x.shape[2])
+def _resample(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int], padding: Sides) -> Tensor:
+    """Up and down at once: each of an axis's up/gcd output phases is a decimation with its own share of the taps."""
+    (h, w), (fh, fw), (x0, x1, y0, y1) = x.shape[2:], f.shape, padding
+    oh, ow = (h * up[1] + y0 + y1 - fh) // down[1] + 1, (w * up[0] + x0 + x1 - fw) // down[0] + 1
     out = x.new_zeros(*x.shape[:2], oh, ow)
-    for ry, ky, y0, y1, dy, uy in _phases(oh, up[1], down[1], padding[2], f.shape[0]):
-        for rx, kx, x0, x1, dx, ux in _phases(ow, up[0], down[0], padding[0], f.shape[1]):
+    for ry, ky, top, bottom, dy, uy in _phases(oh, up[1], down[1], y0, fh):
+        for rx, kx, left, right, dx, ux in _phases(ow, up[0], down[0], x0, fw):
             taps = f[ky::up[1], kx::up[0]]
-            out[:, :, ry::uy, rx::ux] = _decimate(x, taps, (dx, dy), (-x0, x1 - w, -y0, y1 - h))
+            out[:, :, ry::uy, rx::ux] = _decimate(x, taps, (dx, dy), (-left, right - w, -top, bottom - h))
     return out
 
 
@@ -138,20 +132,6 @@ def _phases(size: int, up: int, down: int, p0: int, taps: int) -> Iterator[tuple
         if k < taps:
             start, count = (r * down + k - p0) // up, len(range(r, size, step_out))
             yield r, k, start, start + (count - 1) * step_in + len(range(k, taps, up)), step_in, step_out
-
-
-def _output_sizes(x: Tensor, f: Tensor, up, down, padding) -> tuple[int, int]:
-    """(width, height) of the result."""
-    return ((x.shape[3] * up[0] + padding[0] + padding[1] - f.shape[1]) // down[0] + 1,
-            (x.shape[2] * up[1] + padding[2] + padding[3] - f.shape[0]) // down[1] + 1)
-
-
-def pad(x: Tensor, padding: tuple[int, int, int, int]) -> Tensor:
-    """x [N, C, H, W] with zeros around it, or cropped where `padding` is negative. May be x itself or a view of it."""
-    if max(padding) > 0:
-        x = F.pad(x, [max(p, 0) for p in padding])
-    x0, x1, y0, y1 = (max(-p, 0) for p in padding)
-    return x[:, :, y0:x.shape[2] - y1, x0:x.shape[3] - x1]
 
 
 def _per_channel(f: Tensor, x: Tensor) -> Tensor:
@@ -189,7 +169,7 @@ def upfirdn2d(x: Tensor, f: Tensor | None, up: int | Sequence[int] = 1, down: in
     `x` [N, C, H, W], any float dtype; `f` float32 [fh, fw], [taps] (the same along x, then y) or None (identity).
     `up`, `down`: int or (x, y). `padding`: int, [x, y] or [x0, x1, y0, y1] in pixels of the upsampled image; negative
     crops. `flip_filter` False is convolution, True correlation. `gain` scales the result.
-    Returns [N, C, (H*up + y0 + y1 - fh)//down + 1, ..]. Differentiable in x, any order.
+    Returns [N, C, (H*up + y0 + y1 - fh)//down + 1, ..]. Differentiable in x, in any order.
     Raises ValueError or TypeError on other shapes and types and when the filter is larger than the padded image.
     """
     check_image(x, "upfirdn2d")
@@ -234,17 +214,17 @@ def filter2d(x: Tensor, f: Tensor | None, padding: Padding = 0, flip_filter: boo
     return upfirdn2d(x, f, padding=padding, flip_filter=flip_filter, gain=gain)
 
 
-def up_padding(f: Tensor | None, up: tuple[int, int]) -> tuple[int, int, int, int]:
+def up_padding(f: Tensor | None, up: tuple[int, int]) -> Sides:
     """The padding that centres `f` in upsampling by `up`, so that the size becomes exactly size * up."""
     (fw, fh), (ux, uy) = filter_size(f), up
     return (fw + ux - 1) // 2, (fw - ux) // 2, (fh + uy - 1) // 2, (fh - uy) // 2
 
 
-def down_padding(f: Tensor | None, down: tuple[int, int]) -> tuple[int, int, int, int]:
+def down_padding(f: Tensor | None, down: tuple[int, int]) -> Sides:
     """The padding that centres `f` in downsampling by `down`, so that the size becomes size / down."""
     (fw, fh), (dx, dy) = filter_size(f), down
     return (fw - dx + 1) // 2, (fw - dx) // 2, (fh - dy + 1) // 2, (fh - dy) // 2
 
 
-def add_paddings(a: Padding, b: Padding) -> tuple[int, int, int, int]:
+def add_paddings(a: Padding, b: Padding) -> Sides:
     return tuple(p + q for p, q in zip(four_paddings(a), four_paddings(b)))

@@ -22,7 +22,7 @@ def test_the_table_is_complete():
 
 
 @pytest.mark.parametrize("act", ACTIVATIONS)
-@pytest.mark.parametrize("options", [{}, {"gain": 0.3}, {"clamp": 0.5}, {"alpha": 0.7, "gain": 2.5, "clamp": 1.0}], ids=str)
+@pytest.mark.parametrize("options", [{}, dict(gain=0.3), dict(clamp=0.5), dict(alpha=0.7, gain=2.5, clamp=1)], ids=str)
 @pytest.mark.parametrize("grad", [False, True])
 def test_formula(act, options, grad):
     """With gradients recorded or not: the latter works in place."""

@@ -46,7 +46,8 @@ def test_definition(up, down, radial, clamp):
 def test_output_size():
     """(in*up + p0 + p1 - (fu-1) - (fd-1) + (down-1)) // down, per axis (spec)."""
     x = numbers(1, 1, 20, 17)
-    for up, down, tu, td, (x0, x1, y0, y1) in [(2, 2, 12, 12, (9, 8, 9, 8)), (4, 2, 24, 12, (3, 4, 15, 0)), (2, 4, 12, 24, (12, 12, 13, 13))]:
+    for up, down, tu, td, (x0, x1, y0, y1) in [(2, 2, 12, 12, (9, 8, 9, 8)), (4, 2, 24, 12, (3, 4, 15, 0)),
+                                               (2, 4, 12, 24, (12, 12, 13, 13))]:
         y = filtered_lrelu(x, low_pass(tu), low_pass(td), None, up, down, [x0, x1, y0, y1])
         assert y.shape[2:] == ((20 * up + y0 + y1 - (tu - 1) - (td - 1) + down - 1) // down,
                                (17 * up + x0 + x1 - (tu - 1) - (td - 1) + down - 1) // down)
@@ -92,12 +93,13 @@ def test_groups_of_channels_change_no_bit(channels):
 
 @pytest.mark.parametrize("dtype", EPS)
 def test_precision_follows_the_dtype(dtype):
-    """Roundings to the dtype: taps and result of four 1-D passes, bias, activation and gain; half an eps each, 11 in all."""
+    """Rounded to the dtype: taps and result of four 1-D passes, bias, activation, gain; 11 times half an eps."""
     x, b = numbers(2, 4, 20, 20, dtype=dtype), numbers(4, seed=1, dtype=dtype)
     arguments = (low_pass(12), low_pass(12))
     ours = filtered_lrelu(x, *arguments, b, 2, 2, 9)
     assert ours.dtype == dtype
-    theirs = direct_ops.filtered_lrelu(x.double().numpy(), *arguments, b.double().numpy(), 2, 2, 9, 2 ** 0.5, 0.2, None, False)
+    theirs = direct_ops.filtered_lrelu(x.double().numpy(), *arguments, b.double().numpy(), 2, 2, 9,
+                                       2 ** 0.5, 0.2, None, False)
     assert relative_error(ours, theirs[2]) < 5.5 * EPS[dtype]
 
 

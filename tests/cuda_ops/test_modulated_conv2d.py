@@ -80,7 +80,8 @@ def test_scaled_weights_differ_only_through_epsilon():
 
 
 @pytest.mark.parametrize("demodulate", [False, True])
-@pytest.mark.parametrize("options", [dict(padding=1), dict(f=FIR, up=2, padding=1), dict(f=FIR, down=2, padding=1)], ids=str)
+@pytest.mark.parametrize("options", [dict(padding=1), dict(f=FIR, up=2, padding=1), dict(f=FIR, down=2, padding=1)],
+                         ids=str)
 def test_the_two_forms_are_equal(demodulate, options):
     x, w, s = operands(n=1)
     scale = module._demodulation(w, s) if demodulate else None

@@ -34,7 +34,8 @@ def test_definition(up, down, shape):
         assert relative_error(ours, direct_ops.upfirdn2d(x.numpy(), f, up, down, padding, flip, 1.7)) < 1e-14
 
 
-@pytest.mark.parametrize("up, down", list(itertools.product([(1, 2), (2, 1), (3, 2)], [(1, 1), (2, 1), (1, 3), (2, 2)])))
+@pytest.mark.parametrize("up", [(1, 2), (2, 1), (3, 2)])
+@pytest.mark.parametrize("down", [(1, 1), (2, 1), (1, 3), (2, 2)])
 def test_factors_per_axis(up, down):
     x = image(8, 7)
     for f in (taps(4), taps(2, 5)):
@@ -50,7 +51,8 @@ def test_window_beside_the_image_sees_zeros(up, down, padding):
 
 
 @pytest.mark.parametrize("up, down, padding, shape", [
-    (1, 1, 1, (3, 2)), (2, 1, [2, 1, 0, 1], (4,)), (1, 2, [-1, 2, 2, 0], (3, 3)), (2, 3, 3, (4,)), ((1, 2), (3, 1), 2, (2, 3)),
+    (1, 1, 1, (3, 2)), (2, 1, [2, 1, 0, 1], (4,)), (1, 2, [-1, 2, 2, 0], (3, 3)), (2, 3, 3, (4,)),
+    ((1, 2), (3, 1), 2, (2, 3)),
 ])
 def test_gradients_to_third_order(up, down, padding, shape):
     x, f = image(4, 5, n=1, c=2).requires_grad_(), taps(*shape)
