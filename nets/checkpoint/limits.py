@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -38,12 +39,15 @@ def _start_width(config: AnyConfig) -> int:
 
 
 def _check_fields(config: Any) -> None:
-    hints = typing.get_type_hints(type(config))
+    hints = _hints(type(config))
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if not _fits(value, hints[field.name], field.name):
-            shown = value if isinstance(value, (int, float, str, type(None))) else type(value).__name__
-            raise Malformed(f"asks for {field.name} = {str(shown)[:60]}, which no network of this kind can have")
+            shown = repr(value) if isinstance(value, (int, float, str, type(None))) else type(value).__name__
+            raise Malformed(f"asks for {field.name} = {shown[:60]}, which no network of this kind can have")
+
+
+_hints = functools.cache(typing.get_type_hints)
 
 
 def _fits(value: Any, hint: Any, name: str) -> bool:

@@ -166,7 +166,8 @@ class _Found:
 
 def _networks(root: Any) -> tuple[str, _Found]:
     found = _Found({}, [], [])
-    modules, networks = find_modules(root), find_networks(root)
+    networks = find_networks(root)
+    modules = {} if networks else find_modules(root)
     is_ada = any("synthesis_kwargs" in module.kwargs for module in modules.values())
     for name, module in modules.items():
         found.add(name, lambda: _torch_record(module, is_ada), torch_config.unknown_kwargs(module))

@@ -14,7 +14,7 @@ from typing import Any, Callable
 from .blob import Blob, Malformed, TextBlob
 from .values import Global, key_of, to_dict
 
-MAX_STEPS = 1_000_000        # opcodes, and items copied by calls; a 1024² snapshot of three networks takes 40 000
+MAX_STEPS = 500_000          # opcodes, and items copied by calls; a 1024² snapshot of three networks takes 40 000
 MAX_TEXT = 16 << 20          # bytes of text decoded and of integers
 MAX_WORD = 4096              # text above this stays in the file: it is source code, or bytes in disguise
 MAX_LINE = 1 << 16           # protocol 0
@@ -72,14 +72,17 @@ class Reader:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     def _line(self) -> bytes:
-        start = self.position
-        window = self._take(min(MAX_LINE, self.blob.size - start))
-        end = window.find(b"\n")
+        end = self._chunk.find(b"\n", self.position - self._chunk_start)
+        if end < 0:
+            size = min(MAX_LINE, self.blob.size - self.position)
+            self._take(size)                          # for the chunk it fetches
+            self.position -= size
+            end = self._chunk.find(b"\n", self.position - self._chunk_start)
         if end < 0:
             raise Malformed("is not a checkpoint, or is truncated: a line of its pickle does not end")
-        self.position = start + end + 1
-        self._spend(0, text=end)
-        return window[:end]
+        line = self._take(self._chunk_start + end + 1 - self.position)[:-1]
+        self._spend(0, text=len(line))
+        return line
 
     def _skip(self, size: int, kind: type[Blob] = Blob) -> Blob:
         part = self.blob.view(self.position, size, kind)

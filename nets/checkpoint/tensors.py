@@ -73,4 +73,4 @@ class Held:
         return self.tensor.dtype
 
     def load(self) -> Tensor:
-        return self.tensor.detach().cpu()
+        return self.tensor.detach().to("cpu", copy=True)
