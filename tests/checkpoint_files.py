@@ -97,11 +97,12 @@ CLASS_NAMES = {"synthesis": "SynthesisNetwork", "mapping": "MappingNetwork", "in
                "torgb": "ToRGBLayer", "affine": "FullyConnectedLayer"}
 
 
-def persist(network: nn.Module, kwargs: dict, attributes: dict[str, dict] = {}, path: str = "",
+def persist(network: nn.Module, kwargs: dict, attributes: dict[str, dict] | None = None, path: str = "",
             ) -> Persistent | nn.Module:
     """`network` as a persistent object, made with `kwargs`. `attributes`: plain attributes by dotted module path."""
     if isinstance(network, nn.Embedding):
         return network                                   # an ordinary module of PyTorch's own, as in StyleGAN-XL
+    attributes = attributes or {}
     children = {name: persist(child, {}, attributes, f"{path}.{name}" if path else name)
                 for name, child in network.named_children()}
     transient = set(network._non_persistent_buffers_set)
@@ -145,9 +146,9 @@ class Network:
         self.__dict__ = state
 
 
-def tf_network(name: str, variables: dict[str, Any], kwargs: dict, components: dict[str, Network] = {},
+def tf_network(name: str, variables: dict[str, Any], kwargs: dict, components: dict[str, Network] | None = None,
                version: int = 4, function: str = "G_main") -> Network:
-    return Network({"version": version, "name": name, "static_kwargs": kwargs, "components": dict(components),
+    return Network({"version": version, "name": name, "static_kwargs": kwargs, "components": dict(components or {}),
                     "build_module_src": TRAP, "build_func_name": function, "variables": list(variables.items())})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from .blob import Blob, Malformed
-from .numpy_pickle import Array, Dtype, as_blob, from_buffer, reconstruct, scalar
+from .numpy_pickle import Dtype, as_blob, from_buffer, reconstruct, scalar
 from .torch_storage import Storage, StoredTensor
 from .values import Global, Instance, key_of
 

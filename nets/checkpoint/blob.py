@@ -1,9 +1,12 @@
 """Bytes of a file by position: read when asked for, never all at once, never beyond their end."""
 from __future__ import annotations
 
+import codecs
 import io
 import threading
 from typing import BinaryIO
+
+DECODED_AT_ONCE = 1 << 18                # bytes; decoding holds the interpreter lock
 
 
 class Malformed(Exception):
@@ -66,7 +69,11 @@ class TextBlob(Blob):
     __slots__ = ()
 
     def decoded(self) -> Blob:
+        decoder, data = codecs.getincrementaldecoder("utf-8")(), bytearray()
         try:
-            return Blob.of(self.read().decode("utf-8").encode("latin-1"))
+            for start in range(0, self.size, DECODED_AT_ONCE):
+                part = self.read(start, min(DECODED_AT_ONCE, self.size - start))
+                data += decoder.decode(part, final=start + len(part) == self.size).encode("latin-1")
         except UnicodeError:
             raise Malformed("holds text where bytes should be") from None
+        return Blob.of(bytes(data))

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO, Mapping
 
@@ -97,7 +96,8 @@ def _record(name: str, said: dict, tensors: Mapping[str, FileTensor]) -> Network
 
 # -- writing ----------------------------------------------------------------------------------------------------------
 
-def save_native(path: str | os.PathLike, networks: Mapping[str, nn.Module | NetworkRecord], summary: dict = {}) -> None:
+def save_native(path: str | os.PathLike, networks: Mapping[str, nn.Module | NetworkRecord],
+                summary: Mapping[str, Any] | None = None) -> None:
     """Writes `networks` ('G_ema', 'G', 'D') to `path`, which is replaced only once the new file is on the disk.
 
     Loads one tensor at a time. `summary`: of the training, JSON values. Raises CheckpointError, also for a record whose
@@ -106,18 +106,18 @@ def save_native(path: str | os.PathLike, networks: Mapping[str, nn.Module | Netw
     path = Path(path)
     records = {name: network if isinstance(network, NetworkRecord) else NetworkRecord.of(network)
                for name, network in networks.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         for record in records.values():
             unset_network(record)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                _write(file, records, summary)
+        try:
+            with open(temporary, "wb") as file:
+                _write(file, records, summary or {})
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.replace(file.name, path)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
     except OSError as error:
         raise CheckpointError(str(path), f"can't be written ({error.strerror or error})",
@@ -126,8 +126,8 @@ def save_native(path: str | os.PathLike, networks: Mapping[str, nn.Module | Netw
         raise CheckpointError(str(path), f"can't be written: the network read {error.reason}", error.remedy) from error
 
 
-def _write(file: BinaryIO, records: Mapping[str, NetworkRecord], summary: dict) -> None:
-    about = {"format_version": FORMAT_VERSION, "summary": summary, "networks": {
+def _write(file: BinaryIO, records: Mapping[str, NetworkRecord], summary: Mapping[str, Any]) -> None:
+    about = {"format_version": FORMAT_VERSION, "summary": dict(summary), "networks": {
         name: {"family": kind_of(record.config), "config": dataclasses.asdict(record.config), "kwargs": record.kwargs}
         for name, record in records.items()}}
     sources = {f"{name}.{key}": source for name, record in records.items() for key, source in record.tensors.items()}

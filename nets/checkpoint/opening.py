@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -45,8 +46,7 @@ class Checkpoint:
         self.source, self.format, self.networks, self.notes = source, format, networks, notes
         self.summary = summary or {}
         self._file = file
-        status = os.fstat(file.fileno()) if file else None
-        self.stamp = (status.st_size, status.st_mtime_ns) if status else (0, 0)
+        self.stamp = _stamp(file)
 
     @property
     def default_generator(self) -> str:
@@ -62,10 +62,16 @@ class Checkpoint:
         if name not in self.networks:
             raise CheckpointError(self.source, f"has no network {name or 'G_ema'}",
                                   f"it has {', '.join(self.networks)}")
-        file_bytes = self.stamp[0] if self._file else float("inf")
         with _reported(self.source):
-            return build_network(self.networks[name], file_bytes,
-                                 lambda fraction: progress(f"loading {name}", fraction))
+            self._check_unchanged()
+            network = build_network(self.networks[name], self.stamp[0] if self._file else math.inf,
+                                    lambda fraction: progress(f"loading {name}", fraction))
+            self._check_unchanged()
+        return network
+
+    def _check_unchanged(self) -> None:
+        if self._file and (self._file.closed or _stamp(self._file) != self.stamp):
+            raise Malformed("was closed, or changed while it was open", "open it again")
 
     def close(self) -> None:
         """Lets go of the file; networks already built stay."""
@@ -77,6 +83,12 @@ class Checkpoint:
 
     def __exit__(self, *exception: Any) -> None:
         self.close()
+
+
+def _stamp(file: io.FileIO | None) -> tuple[int, int]:
+    """(size, modification time in nanoseconds)."""
+    status = os.fstat(file.fileno()) if file else None
+    return (status.st_size, status.st_mtime_ns) if status else (0, 0)
 
 
 def open_checkpoint(source: str, progress: Progress = quiet) -> Checkpoint:
@@ -130,65 +142,56 @@ def _read(source: str, file: io.FileIO, progress: Progress) -> Checkpoint:
     start = blob.read(0, min(1024, blob.size))
     if not start:
         raise Malformed("is empty", "get the file again")
-    kinds.refuse_known(start)
     if looks_native(start):
         networks, summary = read_native(blob)
         if not networks:
             raise Malformed("holds no network", kinds.ORIGINAL)
         return Checkpoint(source, "safetensors", networks, (), file, summary)
+    kinds.refuse_known(start)
     if not kinds.looks_pickled(start):
         raise Malformed("is not a checkpoint", kinds.ORIGINAL)
     name = Path(source).name
     root = Reader(blob, resolve, progress=lambda fraction: progress(f"reading {name}", fraction)).read()
-    format, found = _networks(root)
-    return Checkpoint(source, format, found.networks, tuple(found.notes), file)
+    format, networks, notes = _networks(root)
+    return Checkpoint(source, format, networks, tuple(notes), file)
 
 
-@dataclass
-class _Found:
-    networks: dict[str, NetworkRecord]
-    notes: list[str]
-    failures: list[Malformed]
-
-    def add(self, name: str, make: Callable[[], NetworkRecord], unknown: list[str]) -> None:
-        """Takes a network in; one that can't be described is left out, and said to be."""
+def _networks(root: Any) -> tuple[str, dict[str, NetworkRecord], list[str]]:
+    """Format, networks and notes of a read pickle. One that can't be described is left out, and said to be."""
+    tf_networks = find_networks(root)
+    modules = {} if tf_networks else find_modules(root)
+    is_ada = any("synthesis_kwargs" in module.kwargs for module in modules.values())
+    makers = {name: partial(_tf_record, network) for name, network in tf_networks.items()}
+    makers |= {name: partial(_torch_record, module, is_ada) for name, module in modules.items()}
+    networks: dict[str, NetworkRecord] = {}
+    generators = {"G", "G_ema"}
+    notes, failure = [], Malformed("is a pickle, but holds no StyleGAN network", kinds.ORIGINAL)
+    for name, make in makers.items():
         try:
-            record = make()
+            record, unknown = make()
             check_config(record.config)
         except Malformed as error:
-            self.failures.append(error)
-            self.notes.append(f"{name} is left out: it {error.reason}")
-            return
-        self.networks[name] = record
+            failure = error
+            notes.append(f"{name} is left out: it {error.reason}")
+            continue
+        networks[name] = record
         if unknown:
-            self.notes.append(f"{name} was made with options this program does not know: {', '.join(unknown)[:200]}")
+            notes.append(f"{name} was made with options this program does not know: {', '.join(unknown)[:200]}")
+    if not networks or generators & set(makers) and not generators & set(networks):
+        raise failure
+    return ("tensorflow-pickle" if tf_networks else "pytorch-pickle"), networks, notes
 
 
-def _networks(root: Any) -> tuple[str, _Found]:
-    found = _Found({}, [], [])
-    networks = find_networks(root)
-    modules = {} if networks else find_modules(root)
-    is_ada = any("synthesis_kwargs" in module.kwargs for module in modules.values())
-    for name, module in modules.items():
-        found.add(name, lambda: _torch_record(module, is_ada), torch_config.unknown_kwargs(module))
-    for name, network in networks.items():
-        found.add(name, lambda: _tf_record(network), tf_convert.unknown_kwargs(network.kwargs))
-    if found.failures and not {"G", "G_ema"} & set(found.networks):
-        raise found.failures[-1]
-    if not found.networks:
-        raise Malformed("is a pickle, but holds no StyleGAN network", kinds.ORIGINAL)
-    return ("tensorflow-pickle" if networks else "pytorch-pickle"), found
+def _torch_record(module: Module, is_ada: bool) -> tuple[NetworkRecord, list[str]]:
+    record = NetworkRecord(torch_config.config_of(module, is_ada), plain(module.kwargs), module.state())
+    return record, torch_config.unknown_kwargs(module)
 
 
-def _torch_record(module: Module, is_ada: bool) -> NetworkRecord:
-    return NetworkRecord(torch_config.config_of(module, is_ada), plain(module.kwargs), module.state())
-
-
-def _tf_record(network: Network) -> NetworkRecord:
+def _tf_record(network: Network) -> tuple[NetworkRecord, list[str]]:
     is_generator = any(name == "dlatent_avg" or "ToRGB" in name for name in network.variables)
     convert = tf_convert.convert_generator if is_generator else tf_convert.convert_discriminator
     config, tensors = convert(network.variables, network.kwargs, network.version)
-    return NetworkRecord(config, plain(network.kwargs), tensors)
+    return NetworkRecord(config, plain(network.kwargs), tensors), tf_convert.unknown_kwargs(network.kwargs)
 
 
 def _open_demo(source: str) -> Checkpoint:

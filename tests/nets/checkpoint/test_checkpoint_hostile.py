@@ -150,9 +150,9 @@ def safetensors(header: bytes, data: bytes = b"") -> bytes:
     return len(header).to_bytes(8, "little") + header + data
 
 
-def native(config: dict = {}, **about) -> bytes:
+def native(config: dict | None = None, **about) -> bytes:
     about = {"format_version": 1, "summary": {}, "networks": {
-        "G_ema": {"family": "stylegan2", "config": {"resolution": 16, **config}, "kwargs": {}}}, **about}
+        "G_ema": {"family": "stylegan2", "config": {"resolution": 16, **(config or {})}, "kwargs": {}}}, **about}
     return safetensors(json.dumps({"__metadata__": {"stylescope": json.dumps(about)}}).encode())
 
 
@@ -340,7 +340,7 @@ def test_truncated_at_every_byte(tmp_path):
              "tf": dump_tf(tf_network("D", tf_variables(random_network(d)), {"fmap_base": 8, "fmap_max": 2}))}
     save_native(tmp_path / "whole.safetensors", {"D": random_network(d)})
     files["native"] = (tmp_path / "whole.safetensors").read_bytes()
-    for name, data in files.items():
+    for data in files.values():
         path.write_bytes(data)
         open_checkpoint(str(path)).build("D")
         step = max(1, len(data) // 400)

@@ -92,6 +92,17 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_header_that_begins_like_something_else(tmp_path):
+    """The first bytes are a length: 0x3c20 is also ' <', as of a web page."""
+    path = tmp_path / "network.safetensors"
+    save_native(path, {"D": random_network(EXAMPLES["discriminator"])})
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    padded = (0x3c20).to_bytes(8, "little") + data[8:8 + length].ljust(0x3c20) + data[8 + length:]
+    path.write_bytes(padded)
+    assert padded.lstrip()[:1] == b"<" and open_checkpoint(str(path)).build("D")
+
+
 def test_demos(tmp_path):
     for name, config in DEMOS.items():
         checkpoint = open_checkpoint(f"demo:{name}")

@@ -292,6 +292,19 @@ def test_stamp_follows_the_file(tmp_path):
     assert open_checkpoint(str(path)).stamp != first
 
 
+def test_a_file_overwritten_while_open(tmp_path):
+    """Its tensors would be read from where they no longer lie."""
+    path = tmp_path / "snapshot.pkl"
+    path.write_bytes(dump_persistent({"G_ema": persist(random_network(G2), FLAT_KWARGS)}))
+    first, closed = open_checkpoint(str(path)), open_checkpoint(str(path))
+    path.write_bytes(dump_persistent({"G_ema": persist(random_network(G2, seed=1), FLAT_KWARGS), "D": None}))
+    with pytest.raises(CheckpointError, match="changed while it was open"):
+        first.build()
+    closed.close()
+    with pytest.raises(CheckpointError, match="was closed"):
+        closed.build()
+
+
 def test_numpy_kwargs_and_deep_copies_of_them(written):
     """kwargs may hold NumPy scalars and arrays, and parts that refer to one another."""
     shared = EasyDict(channel_max=np.int64(10), note=np.array([1.5, 2.5]))
