@@ -51,8 +51,7 @@ class RenderThread:
                 return
             self._dropped = None
             is_current = request == self._current and not self._cancelled
-            is_answered = self._current is None and self._latest is not None and request == self._latest.request
-            self._waiting = None if is_current or is_answered else request
+            self._waiting = None if is_current else request
             self._changed.notify()
 
     def latest(self) -> RenderResult | None:
@@ -100,7 +99,7 @@ class RenderThread:
                 if self._closed:
                     return None
                 request, self._waiting = self._waiting, None
-                if self._latest is None or request != self._latest.request:
+                if self._latest is None or request != self._latest.request:          # else just answered
                     self._current, self._began, self._cancelled = request, time.monotonic(), False
                     return request
 

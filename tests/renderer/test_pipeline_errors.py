@@ -128,7 +128,7 @@ def test_score_is_the_discriminator_on_one_batch(files, name):
     np.testing.assert_array_equal(scores, expected.numpy())
     assert scores.shape == (8, 1) and scores.dtype == np.float32
     alone = pipeline.score(path, images[:1], None if labels is None else labels[:1])
-    assert np.abs(alone - scores[:1]).max() > 1e-4                       # the minibatch matters
+    assert np.abs(alone / scores[:1] - 1) > 1e-3                         # the minibatch matters
 
 
 def test_score_refuses_in_a_sentence(files, tmp_path):

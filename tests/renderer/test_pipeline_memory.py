@@ -59,6 +59,8 @@ def test_old_networks_are_released(asked, monkeypatch):
     original = opened.Network.__init__
 
     def remember(self, *args, **kwargs):
+        gc.collect()
+        assert not any(ref() is not None for ref in built), "the old one must go before the new one comes"
         original(self, *args, **kwargs)
         built.append(weakref.ref(self.generator))
     monkeypatch.setattr(opened.Network, "__init__", remember)
