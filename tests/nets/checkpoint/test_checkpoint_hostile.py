@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ import torch
 from checkpoint_files import (Persistent, dump_persistent, dump_tf, persist, random_network, tf_generator,
                               tf_network, tf_variables)
 from nets.checkpoint import open_checkpoint, save_native
+from nets.checkpoint.allowed import resolve
+from nets.checkpoint.blob import Blob, Malformed
+from nets.checkpoint.reader import Reader
 from nets.config import DiscriminatorConfig, MappingConfig, StyleGAN2Config
 from nets.errors import CheckpointError
 
@@ -332,7 +336,7 @@ def test_folders_missing_files_and_devices(tmp_path):
             open_checkpoint(str(path))
 
 
-def test_truncated_at_every_byte(tmp_path):
+def test_truncated_in_many_places(tmp_path):
     path = tmp_path / "cut.pkl"
     d = DiscriminatorConfig(8, channel_base=16, channel_max=2)
     kwargs = {"img_resolution": 8, "channel_base": 16, "channel_max": 2}
@@ -343,7 +347,7 @@ def test_truncated_at_every_byte(tmp_path):
     for data in files.values():
         path.write_bytes(data)
         open_checkpoint(str(path)).build("D")
-        step = max(1, len(data) // 400)
+        step = max(1, len(data) // 150)
         for size in range(1, len(data), step):
             path.write_bytes(data[:size])
             with pytest.raises(CheckpointError):
@@ -391,7 +395,25 @@ def fuzz(tmp_path: Path, monkeypatch, count: int, seed: int) -> None:
 
 
 def test_mutants(tmp_path, monkeypatch):
-    fuzz(tmp_path, monkeypatch, 600, seed=0)
+    fuzz(tmp_path, monkeypatch, 400, seed=0)
+
+
+def test_mutants_of_tiny_pickles():
+    """A few hundred bytes with every kind of value: most opcodes are reached, and only Malformed comes of it."""
+    rng, outcomes = random.Random(0), Counter()
+    values = {"a": [1, -2.5, None, True, b"bytes", "text", (1, 2), 1 << 70, {3, 4}, frozenset("x")]}
+    values["again"] = values["a"]
+    seeds = [pickle.dumps(values, protocol) for protocol in range(6)]
+    seeds += [b"\x80\x04" + opcodes + b"." for opcodes in (array(b"K\x01\x85"), tensor(b"K\x04\x85", b"K\x01\x85"))]
+    for _ in range(20_000):
+        try:
+            value = Reader(Blob.of(mutate(rng.choice(seeds), rng)), resolve).read()
+            if hasattr(value, "load"):
+                value.load()
+            outcomes["read"] += 1
+        except Malformed:
+            outcomes["refused"] += 1
+    assert set(outcomes) == {"read", "refused"}
 
 
 @pytest.mark.slow
