@@ -25,17 +25,17 @@ NOTHING_RAN = "nothing in the file was run"
 
 
 class Reader:
-    """The pickles in `blob`, one after the other from `position` on; the budgets are for all of them together.
+    """The pickles in `blob`, one after the other; the budgets are for all of them together.
 
     `resolve(global)` returns what a call of the global yields, as a function of its arguments, or None if it is not
     allowed. `persistent(id)` stands in for persistent ids. `progress(fraction)` may raise to give up.
     """
 
     def __init__(self, blob: Blob, resolve: Callable[[Global], Callable | None], persistent: Callable | None = None,
-                 progress: Callable[[float], None] = lambda fraction: None, position: int = 0):
-        self.blob, self.position = blob, position
+                 progress: Callable[[float], None] = lambda fraction: None):
+        self.blob, self.position = blob, 0
         self._resolve, self._persistent, self._progress = resolve, persistent, progress
-        self._chunk, self._chunk_start = b"", position
+        self._chunk, self._chunk_start = b"", 0
         self._stack: list[Any]
         self._below: list[list]                # the stacks below the marks
         self._memo: dict[int, Any]
