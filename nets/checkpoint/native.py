@@ -1,35 +1,33 @@
 """The project's own format: one safetensors file with the tensors `G_ema.*`, and optionally `G.*`, `D.*`.
 
 Its metadata holds one JSON text under "stylescope": format version, family and configuration and kwargs of each
-network, training summary. Layout of the file: github.com/huggingface/safetensors, "Format": eight bytes with the
-header's length, the header in JSON, the tensors.
+network, training summary.
 """
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 from pathlib import Path
-from typing import Any, BinaryIO, Mapping
+from typing import Any, Mapping
 
 import torch
-from torch import nn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from nets.config import CONFIGS, from_dict, kind_of
 from nets.errors import CheckpointError
 
-from .blob import Blob, Malformed
+from .blob import Malformed
 from .limits import check_config
 from .record import NetworkRecord, unset_network
-from .tensors import FileTensor, check_shape
+from .tensors import TensorSource
 
 FORMAT_VERSION = 1
-MAX_HEADER = 16 << 20
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
           "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
           "BOOL": torch.bool}
-DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -39,31 +37,40 @@ def looks_native(start: bytes) -> bool:
     return len(start) > 8 and start[8:9] == b"{" and 2 <= int.from_bytes(start[:8], "little") <= 1 << 40
 
 
-def read_native(blob: Blob) -> tuple[dict[str, NetworkRecord], dict]:
+class SafeTensor:
+    """One tensor of an open safetensors file."""
+
+    def __init__(self, file: safe_open, name: str):
+        entry = file.get_slice(name)
+        if entry.get_dtype() not in DTYPES:
+            raise Malformed(f"holds a tensor of type {entry.get_dtype()}, which no network has")
+        self.shape, self.dtype = tuple(entry.get_shape()), DTYPES[entry.get_dtype()]
+        self._file, self._name = file, name
+
+    def load(self) -> Tensor:
+        return self._file.get_tensor(self._name).clone()           # else a change of the file would change it
+
+
+def read_native(path: Path) -> tuple[dict[str, NetworkRecord], dict]:
     """Networks by name, and the training summary. Raises Malformed."""
-    header, data = _read_header(blob)
-    metadata = header.pop("__metadata__", None)
-    text = metadata.get("stylescope") if isinstance(metadata, dict) else None
-    if not isinstance(text, str):
+    try:
+        file = safe_open(path, framework="pt")
+    except SafetensorError as error:
+        raise Malformed(f"is truncated, or no safetensors file ({error})", "get the file again") from error
+    text = (file.metadata() or {}).get("stylescope")
+    if text is None:
         raise Malformed("is a safetensors file, but not one of this program's",
                         "convert the network's original .pkl instead")
     about = _parse(text)
     if about.get("format_version") != FORMAT_VERSION:
         raise Malformed(f"is of format version {str(about.get('format_version'))[:20]}, this program reads "
                         f"{FORMAT_VERSION}", "open it with a newer version of this program")
-    tensors = {name: _source(entry, data) for name, entry in header.items()}
+    tensors = {name: SafeTensor(file, name) for name in file.keys()}
     networks = {name: _record(name, said, tensors) for name, said in about["networks"].items()}
     return networks, about.get("summary", {})
 
 
-def _read_header(blob: Blob) -> tuple[dict, Blob]:
-    length = int.from_bytes(blob.read(0, 8), "little")
-    if length > min(MAX_HEADER, blob.size - 8):
-        raise Malformed("is truncated, or no safetensors file", "get the file again")
-    return _parse(blob.read(8, length)), blob.view(8 + length, blob.size - 8 - length)
-
-
-def _parse(text: str | bytes) -> dict:
+def _parse(text: str) -> dict:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -73,18 +80,7 @@ def _parse(text: str | bytes) -> dict:
     return values
 
 
-def _source(entry: Any, data: Blob) -> FileTensor:
-    begin, end = entry["data_offsets"]
-    dtype = DTYPES.get(entry["dtype"])
-    if dtype is None or type(begin) is not int or type(end) is not int:
-        raise Malformed("holds a tensor of a type this program does not read")
-    shape = check_shape(entry["shape"], data.size)
-    if math.prod(shape) * dtype.itemsize != end - begin:
-        raise Malformed("contradicts itself about a tensor's size", "get the file again")
-    return FileTensor(data.view(begin, end - begin), dtype, shape)
-
-
-def _record(name: str, said: dict, tensors: Mapping[str, FileTensor]) -> NetworkRecord:
+def _record(name: str, said: dict, tensors: Mapping[str, TensorSource]) -> NetworkRecord:
     if said["family"] not in CONFIGS or not isinstance(said["config"], dict) or not isinstance(said["kwargs"], dict):
         raise Malformed(f"describes a network {name} of an unknown family",
                         "open it with a newer version of this program")
@@ -100,8 +96,8 @@ def save_native(path: str | os.PathLike, networks: Mapping[str, nn.Module | Netw
                 summary: Mapping[str, Any] | None = None) -> None:
     """Writes `networks` ('G_ema', 'G', 'D') to `path`, which is replaced only once the new file is on the disk.
 
-    Loads one tensor at a time. `summary`: of the training, JSON values. Raises CheckpointError, also for a record whose
-    tensors are not its network's.
+    `summary`: of the training, JSON values. Raises CheckpointError, also for a record whose tensors are not its
+    network's.
     """
     path = Path(path)
     records = {name: network if isinstance(network, NetworkRecord) else NetworkRecord.of(network)
@@ -111,36 +107,27 @@ def save_native(path: str | os.PathLike, networks: Mapping[str, nn.Module | Netw
         for record in records.values():
             unset_network(record)
         try:
-            with open(temporary, "wb") as file:
-                _write(file, records, summary or {})
-                file.flush()
-                os.fsync(file.fileno())
+            _write(temporary, records, summary or {})
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
-    except OSError as error:
-        raise CheckpointError(str(path), f"can't be written ({error.strerror or error})",
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(str(path), f"can't be written ({getattr(error, 'strerror', None) or error})",
                               "choose another place, or free some space") from error
     except Malformed as error:
         raise CheckpointError(str(path), f"can't be written: the network read {error.reason}", error.remedy) from error
 
 
-def _write(file: BinaryIO, records: Mapping[str, NetworkRecord], summary: Mapping[str, Any]) -> None:
+def _write(path: Path, records: Mapping[str, NetworkRecord], summary: Mapping[str, Any]) -> None:
     about = {"format_version": FORMAT_VERSION, "summary": dict(summary), "networks": {
         name: {"family": kind_of(record.config), "config": dataclasses.asdict(record.config), "kwargs": record.kwargs}
         for name, record in records.items()}}
-    sources = {f"{name}.{key}": source for name, record in records.items() for key, source in record.tensors.items()}
-    header: dict[str, Any] = {"__metadata__": {"format": "pt", "stylescope": json.dumps(about)}}
-    end = 0
-    for name, source in sources.items():
-        begin, end = end, end + math.prod(source.shape) * source.dtype.itemsize
-        header[name] = {"dtype": DTYPE_NAMES[source.dtype], "shape": list(source.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)                                # tensors begin at a multiple of eight
-    file.write(len(text).to_bytes(8, "little") + text)
-    for source in sources.values():
-        file.write(memoryview(source.load().contiguous().reshape(-1).view(torch.uint8).numpy()))
+    tensors = {f"{name}.{key}": source.load().contiguous() for name, record in records.items()
+               for key, source in record.tensors.items()}
+    save_file(tensors, path, {"format": "pt", "stylescope": json.dumps(about)})
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -27,7 +27,7 @@ from .torch_pickle import Module, find_modules
 
 Progress = Callable[[str, float | None], None]
 DEMO = "demo:"
-READ_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError)
+READ_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 
 def quiet(text: str, fraction: float | None) -> None:
@@ -105,7 +105,7 @@ def open_checkpoint(source: str, progress: Progress = quiet) -> Checkpoint:
         file = _open_file(path)
         try:
             with _reported(source):
-                return _read(source, file, progress)
+                return _read(source, path, file, progress)
         except BaseException as error:
             file.close()
             if is_download(source) and isinstance(error, CheckpointError):
@@ -137,13 +137,13 @@ def _open_file(path: Path) -> io.FileIO:
     return io.FileIO(path, "r")
 
 
-def _read(source: str, file: io.FileIO, progress: Progress) -> Checkpoint:
+def _read(source: str, path: Path, file: io.FileIO, progress: Progress) -> Checkpoint:
     blob = Blob(file, 0, os.fstat(file.fileno()).st_size)
     start = blob.read(0, min(1024, blob.size))
     if not start:
         raise Malformed("is empty", "get the file again")
     if looks_native(start):
-        networks, summary = read_native(blob)
+        networks, summary = read_native(path)
         if not networks:
             raise Malformed("holds no network", kinds.ORIGINAL)
         return Checkpoint(source, "safetensors", networks, (), file, summary)
