@@ -9,9 +9,12 @@ import dataclasses
 import json
 import sys
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Iterator
 
+from nets.errors import CheckpointError, UserError, one_line
 from renderer.types import Array, Checkpoint, Latent, Mix, RenderRequest, Synth
 
 COMMANDS = ("info", "render", "score", "convert", "doctor")
@@ -60,7 +63,6 @@ def fail(line: str) -> int:
 
 def sentence(error: Exception) -> str:
     """One line for any exception; unforeseen ones keep their type's name."""
-    from nets.errors import UserError, one_line
     foreseen = isinstance(error, (UserError, Refusal))
     return one_line(str(error) if foreseen else f"unexpected {type(error).__name__}: {error}")
 
@@ -78,6 +80,17 @@ def open_window(argv: list[str]) -> int:
 def run_command(argv: list[str]) -> None:
     args = command_parser().parse_args(argv)
     {"info": info, "render": render, "score": score, "convert": convert, "doctor": doctor}[args.command](args)
+
+
+@contextmanager
+def concerning(file: str) -> Iterator[None]:
+    """Errors inside name `file`; a CheckpointError does already."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except UserError as error:
+        raise Refusal(f"{file}: {error}") from error
 
 
 def command_parser() -> Parser:
@@ -155,11 +168,13 @@ def render(args) -> None:
     request = request_of(args)
     from renderer.pipeline import Pipeline
     pipeline = Pipeline()
+    with concerning(request.checkpoint.path):
+        result = pipeline.tensor(request).numpy() if out.suffix == ".npy" else pipeline.picture(request)
     if out.suffix == ".npy":
-        write_npy(out, pipeline.tensor(request).numpy())
+        write_npy(out, result)
     else:
         from renderer.images import save_png
-        save_png(out, pipeline.picture(request), request)
+        save_png(out, result, request)
 
 
 def score(args) -> None:
@@ -168,7 +183,9 @@ def score(args) -> None:
     labels = read_npy(args.labels, dims=(2,)) if args.labels else None
     from renderer.pipeline import Pipeline
     checkpoint = Checkpoint(args.file, device=args.device or "auto", backend=args.backend or "auto")
-    write_npy(out, Pipeline().score(checkpoint, images, labels))
+    with concerning(args.file):
+        scores = Pipeline().score(checkpoint, images, labels)
+    write_npy(out, scores)
 
 
 def convert(args) -> None:

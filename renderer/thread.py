@@ -4,6 +4,7 @@ One condition guards the few fields below; only frozen values pass through it.
 """
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import traceback
@@ -169,6 +170,7 @@ def _start_renderer() -> Callable[..., RenderResult]:
         reason = error
         return lambda request, *_: _failure(request, "PyTorch cannot be started:", reason)
     leave_a_thread_to_the_window()
+    gc.freeze()                          # a full collection over all that torch brings would halt the window 200 ms
     return Pipeline().render
 
 
