@@ -8,8 +8,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from cuda_ops.convolution import Sides, conv2d, conv_transpose2d
-from cuda_ops.upfirdn2d import (Padding, add_paddings, check_filter, check_image, down_padding, four_paddings,
-                                up_padding, upfirdn2d)
+from cuda_ops.upfirdn2d import (
+    Padding,
+    add_paddings,
+    check_filter,
+    check_image,
+    down_padding,
+    four_paddings,
+    up_padding,
+    upfirdn2d,
+)
 
 
 def conv2d_resample(x: Tensor, w: Tensor, f: Tensor | None = None, up: int = 1, down: int = 1, padding: Padding = 0,

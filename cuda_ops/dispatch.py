@@ -1,10 +1,11 @@
 """Which implementation of an op runs: fused CUDA, fused C++ or the reference in plain torch, and why not the others."""
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Callable, Iterator, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor

@@ -49,9 +49,9 @@ def squared_gradient(scores: Tensor, images: Tensor) -> Tensor:
 
 def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor,
                      generator: torch.Generator | None = None) -> Tensor:
-    """10 (|dD/dx| - 1)² at a random point between every real and fake image [N, C, H, W] -> [N] (Gulrajani et al. 2017).
+    """10 (|dD/dx| - 1)² at a random point between every real and fake image [N, C, H, W] -> [N].
 
-    `score`: images -> [N, 1]; the points are drawn on the CPU from `generator`.
+    Gulrajani et al. 2017 sec. 4. `score`: images -> [N, 1]; the points are drawn on the CPU from `generator`.
     """
     t = torch.rand(len(real), 1, 1, 1, generator=generator).to(real)
     between = real.lerp(fake, t).detach().requires_grad_()
@@ -61,8 +61,8 @@ def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tens
 def path_lengths(images: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
     """How far images move per step of w: |J_w^T y| of every sample -> [N] (StyleGAN2 sec. 3.2).
 
-    `images` [N, C, H, W] are computed from `ws` [N, num_ws, w_dim]; `noise`: N(0, 1), shaped as the images. Squared over
-    w_dim, averaged over num_ws. Differentiable.
+    `images` [N, C, H, W] are computed from `ws` [N, num_ws, w_dim]; `noise`: N(0, 1), shaped as the images. The square
+    is summed over w_dim and averaged over num_ws. Differentiable.
     """
     y = noise / sqrt(prod(images.shape[2:]))
     gradient, = torch.autograd.grad((images * y).sum(), ws, create_graph=True)
