@@ -23,6 +23,8 @@ def choose_device(name: str = "auto") -> torch.device:
     reason = reasons[name]()
     if reason:
         raise UserError(f"device {name} cannot run: {reason}; the CPU always can (device auto or cpu).")
+    if name == "cuda":                   # float32 means float32: TF32 keeps 10 bits of 23
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device(name)
 
 
