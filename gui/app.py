@@ -48,6 +48,7 @@ class App:
     def __init__(self, window: Window, settings: Settings, request: RenderRequest):
         self.window, self.settings, self.request = window, settings, request
         self.result = RenderResult(RenderRequest())
+        self._to_open: list[str] = []
         self._submitted: RenderRequest | None = None
         self._seen: RenderResult | None = None
         self._views = ViewMemory()
@@ -75,11 +76,13 @@ class App:
         began = time.perf_counter()
         passed, self._frame_began = began - self._frame_began, began
         self._receive()
-        for path in self.window.take_dropped():
-            self.open(path)
+        self._to_open += self.window.take_dropped()
+        while self._to_open:
+            self._open(self._to_open.pop(0))
         before = self.request
         if self.desk.latent.playing and self._answered():
             self.request = self.desk.latent.advance(self.request, passed)
+        self.desk.follow_scale(self.window.follow_scale())
         with self.window.frame():
             self.request = self.desk.draw(self.request, self.shown)
         self.request = self._views.follow(before, self.request)
@@ -130,7 +133,11 @@ class App:
         self.desk.latent.playing = False
 
     def open(self, path: str) -> None:
-        """A checkpoint by path or URL, or the state inside a PNG or JSON file."""
+        """A checkpoint by path or URL, or the state inside a PNG or JSON file; at the next frame."""
+        self._to_open.append(path)
+        self.window.wake()
+
+    def _open(self, path: str) -> None:
         if Path(path).suffix.lower() not in (".png", ".json"):
             self.request = opening(self.request, path)
             return

@@ -50,12 +50,14 @@ class Desk:
         )
         self.status = StatusBar(self.messages, lambda: app.thread.activity(), lambda: self.viewer.readout, app.cancel)
         self.hidden = set(app.settings.hidden)
+        self._docked: set[str] = set()   # titles of panels that are docked, as of the last frame
         self.viewer_alone = False
         self.commands = self._commands()
         self._layout_wanted = not app.settings.layout
+        self._scale = app.window.scale
         self._sheet = self._about = False
         if app.settings.layout:
-            imgui.load_ini_settings_from_memory(app.settings.layout)
+            imgui.load_ini_settings_from_memory(layout.rescaled(app.settings.layout, self._scale))
 
     # -- a frame ------------------------------------------------------------------------------------------------------
 
@@ -85,8 +87,11 @@ class Desk:
             imgui.set_next_window_pos(screen.work_pos)
             imgui.set_next_window_size(screen.work_size)
         flags = imgui.WindowFlags_.no_decoration | imgui.WindowFlags_.no_docking if alone else 0
+        if alone or panel.title in self._docked:
+            flags |= imgui.WindowFlags_.no_background        # the window's own: a layer less to draw in software
         name = f"{panel.title}##alone" if alone else panel.title
         with imgui_ctx.begin(name, None if alone else True, flags) as opened, report.panel(panel.title):
+            (self._docked.add if imgui.is_window_docked() else self._docked.discard)(panel.title)
             report.mark_tab()
             if not alone and not opened.opened:
                 self.hidden.add(panel.title)
@@ -107,7 +112,8 @@ class Desk:
     def _dock(self) -> None:
         flags = imgui.DockNodeFlags_.keep_alive_only if self.viewer_alone else 0
         screen = imgui.get_main_viewport()
-        root = imgui.dock_space_over_viewport(0, screen, flags)
+        with imgui_ctx.push_style_color(imgui.Col_.window_bg, theme.color("panel", 0.0)):
+            root = imgui.dock_space_over_viewport(0, screen, flags)
         if self._layout_wanted:
             self._layout_wanted = False
             layout.build(root, screen.work_pos, screen.work_size, theme.em())
@@ -122,7 +128,15 @@ class Desk:
         return self.dialogs.polling
 
     def layout_text(self) -> str:
-        return imgui.save_ini_settings_to_memory()
+        """As it would be at 100 %."""
+        return layout.rescaled(imgui.save_ini_settings_to_memory(), 1 / self._scale)
+
+    def follow_scale(self, scale: float) -> None:
+        """Panels grow with the text in them. Between frames only."""
+        if scale != self._scale:
+            text = layout.rescaled(imgui.save_ini_settings_to_memory(), scale / self._scale)
+            self._scale = scale
+            imgui.load_ini_settings_from_memory(text)
 
     def close(self) -> None:
         self.jobs.close()

@@ -1,6 +1,8 @@
 """The default arrangement of the panels (viewer.md, "The window at a glance"), built with ImGui's dock builder."""
 from __future__ import annotations
 
+import re
+
 from imgui_bundle import ImVec2, imgui
 
 LEFT = (("Network",), ("Latent",), ("Style mixing", "Transform"), ("Truncation & noise",))
@@ -48,3 +50,11 @@ def _stack(node: int, groups, shares, side: imgui.Dir) -> None:
             left_over -= share
         for title in titles:
             imgui.internal.dock_builder_dock_window(title, place)
+
+
+def rescaled(text: str, factor: float) -> str:
+    """A layout that ImGui wrote, its panels `factor` times as large."""
+    def larger(match: re.Match) -> str:
+        x, y = (round(int(v) * factor) for v in match.groups()[1:])
+        return f"{match[1]}={x},{y}"
+    return re.sub(r"\b(Pos|Size|SizeRef)=(-?\d+),(-?\d+)", larger, text)

@@ -1,8 +1,8 @@
 """The report: where every named widget is and what the window knows, so that tests and scripts find things by name.
 
 Off unless the environment names a file: STYLESCOPE_REPORT=FILE. The file is JSON, replaced atomically whenever a frame
-differs from the one before: {"frame": n, "mouse": [x, y], "widgets": {"Panel/Name": [x0, y0, x1, y1]}, ..facts}.
-Rectangles are in window pixels, clipped to what can be clicked; a widget scrolled out of sight is listed under "hidden" instead.
+differs from the one before: {"frame": n, "mouse": [x, y], "pressed": bool, "widgets": {"Panel/Name": [x0, y0, x1,
+y1]}, ..facts}. Rectangles are in window pixels, clipped to what can be clicked; a widget scrolled out of sight is listed under "hidden" instead.
 """
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def publish(facts: dict[str, Any]) -> None:
     if not _file:
         return
     mouse = imgui.get_mouse_pos()
-    page = {"widgets": dict(_widgets), "hidden": dict(_hidden), "mouse": [round(mouse.x), round(mouse.y)], **facts}
+    page = {"widgets": dict(_widgets), "hidden": dict(_hidden), "mouse": [round(mouse.x), round(mouse.y)],
+            "pressed": imgui.is_mouse_down(0), **facts}
     _widgets.clear()
     _hidden.clear()
     if page != _published:

@@ -20,7 +20,7 @@ class Settings:
     zoom: float = 1.0                    # times the monitor's scale
     capture_folder: str = ""             # empty: the person's pictures folder
     hidden: tuple[str, ...] = ()         # titles of panels
-    layout: str = ""                     # ImGui's ini text; empty: the default layout
+    layout: str = ""                     # ImGui's ini text, at 100 %; empty: the default layout
 
     def with_recent(self, path: str) -> Settings:
         kept = tuple(p for p in self.recents if p != path)

@@ -1,16 +1,37 @@
-"""Pictures on the graphics card: uploaded when they change, nearest when magnified, mipmapped when minified."""
+"""Pictures on the graphics card, and the canvas that shows one at exactly the screen's pixels.
+
+ImGui draws every image with bilinear sampling. So a picture is first drawn into a texture as large as its place on the
+screen, nearest where it is magnified and mipmapped where it is minified, and that texture is shown pixel by pixel.
+"""
 from __future__ import annotations
 
 import numpy as np
-from imgui_bundle import imgui
+from imgui_bundle import ImVec2, imgui
 from OpenGL import GL
+
+from gui import theme
+
+_VERTEX = """#version 330
+uniform vec4 rectangle;                  // x0, y0, x1, y1 in clip space
+out vec2 position;
+void main() {
+    position = vec2(gl_VertexID & 1, gl_VertexID >> 1);
+    gl_Position = vec4(mix(rectangle.xy, rectangle.zw, position), 0.0, 1.0);
+}"""
+_FRAGMENT = """#version 330
+uniform sampler2D picture;
+in vec2 position;
+out vec4 color;
+void main() { color = vec4(texture(picture, position).rgb, 1.0); }"""
+
+Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
 
 
 class Texture:
-    """One OpenGL texture that shows the latest picture it was given."""
+    """A picture, nearest when magnified, mipmapped when minified."""
 
     def __init__(self):
-        self._id = 0
+        self.id = 0
         self._shown: np.ndarray | None = None
 
     @property
@@ -18,33 +39,135 @@ class Texture:
         """(height, width) in pixels; (0, 0) when empty."""
         return self._shown.shape[:2] if self._shown is not None else (0, 0)
 
-    @property
-    def ref(self) -> imgui.ImTextureRef:
-        return imgui.ImTextureRef(self._id)
-
-    def show(self, picture: np.ndarray) -> Texture:
+    def show(self, picture: np.ndarray) -> None:
         """Uploads uint8 [H, W, 3], unless it is the very array that is shown already."""
-        if picture is not self._shown:
-            self._upload(picture)
-            self._shown = picture
-        return self
-
-    def _upload(self, picture: np.ndarray) -> None:
+        if picture is self._shown:
+            return
+        self.id = self.id or int(GL.glGenTextures(1))
         height, width, _ = picture.shape
-        if not self._id:
-            self._id = int(GL.glGenTextures(1))
-        GL.glBindTexture(GL.GL_TEXTURE_2D, self._id)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self.id)
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
         GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGB8, width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE,
                         np.ascontiguousarray(picture))
         GL.glGenerateMipmap(GL.GL_TEXTURE_2D)
-        for parameter, value in ((GL.GL_TEXTURE_MAG_FILTER, GL.GL_NEAREST),
-                                 (GL.GL_TEXTURE_MIN_FILTER, GL.GL_LINEAR_MIPMAP_LINEAR),
-                                 (GL.GL_TEXTURE_WRAP_S, GL.GL_CLAMP_TO_EDGE), (GL.GL_TEXTURE_WRAP_T, GL.GL_CLAMP_TO_EDGE)):
-            GL.glTexParameteri(GL.GL_TEXTURE_2D, parameter, value)
+        _set_filters(GL.GL_NEAREST, GL.GL_LINEAR_MIPMAP_LINEAR)
         GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
+        self._shown = picture
 
     def delete(self) -> None:
-        if self._id:
-            GL.glDeleteTextures(1, [self._id])
-        self._id, self._shown = 0, None
+        if self.id:
+            GL.glDeleteTextures(1, [self.id])
+        self.id, self._shown = 0, None
+
+
+class Canvas:
+    """A place on the screen with a picture in it."""
+
+    def __init__(self):
+        self.picture = Texture()
+        self._target = self._frame = self._program = self._vertices = 0
+        self._drawn: tuple | None = None     # what the target holds: picture, size and rectangle
+
+    def draw(self, draw: imgui.ImDrawList, picture: np.ndarray, place: Rectangle, rectangle: Rectangle,
+             checkered: bool = False) -> None:
+        """Adds `picture`, uint8 [H, W, 3], to a draw list: over `rectangle`, as far as that lies inside `place`.
+
+        Both in screen coordinates; `place` has whole corners and is filled, where the picture leaves room, with the grey
+        or checkered backdrop.
+        """
+        scale = imgui.get_io().display_framebuffer_scale
+        x0, y0, x1, y1 = place
+        size = round((x1 - x0) * scale.x), round((y1 - y0) * scale.y)
+        if min(size) < 1:
+            return
+        inside = tuple((v - o) * s for v, o, s in zip(rectangle, (x0, y0) * 2, (scale.x, scale.y) * 2))
+        wanted = (id(picture), size, inside, checkered)
+        if wanted != self._drawn:
+            self.picture.show(picture)       # keeps it alive, so that its id stays its own
+            self._redraw(size, inside, checkered)
+            self._drawn = wanted
+        draw.add_image(imgui.ImTextureRef(self._target), ImVec2(x0, y0), ImVec2(x1, y1))
+
+    def _redraw(self, size: tuple[int, int], inside: Rectangle, checkered: bool) -> None:
+        width, height = size
+        self._prepare(size)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)
+        GL.glViewport(0, 0, width, height)
+        GL.glDisable(GL.GL_SCISSOR_TEST)
+        GL.glDisable(GL.GL_BLEND)
+        _draw_backdrop(size, checkered)
+        GL.glUseProgram(self._program)
+        GL.glBindVertexArray(self._vertices)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self.picture.id)
+        clip = [2 * v / s - 1 for v, s in zip(inside, (width, height) * 2)]
+        GL.glUniform4f(GL.glGetUniformLocation(self._program, "rectangle"), *clip)
+        GL.glDrawArrays(GL.GL_TRIANGLE_STRIP, 0, 4)
+        GL.glBindVertexArray(0)
+        GL.glUseProgram(0)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, 0)
+
+    def _prepare(self, size: tuple[int, int]) -> None:
+        """Makes what is drawn with, at first, and a target of another size, when it changed."""
+        if not self._program:
+            self._program, self._vertices = _build_program(), int(GL.glGenVertexArrays(1))
+            self._frame, self._target = int(GL.glGenFramebuffers(1)), int(GL.glGenTextures(1))
+        if self._drawn is not None and self._drawn[1] == size:
+            return
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self._target)
+        GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGBA8, *size, 0, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, None)
+        _set_filters(GL.GL_NEAREST, GL.GL_NEAREST)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)
+        GL.glFramebufferTexture2D(GL.GL_FRAMEBUFFER, GL.GL_COLOR_ATTACHMENT0, GL.GL_TEXTURE_2D, self._target, 0)
+
+    def clear(self) -> None:
+        """Lets go of the picture."""
+        self.picture.delete()
+        self._drawn = None
+
+    def close(self) -> None:
+        self.clear()
+        if self._program:
+            GL.glDeleteProgram(self._program)
+            GL.glDeleteVertexArrays(1, [self._vertices])
+            GL.glDeleteFramebuffers(1, [self._frame])
+            GL.glDeleteTextures(1, [self._target])
+        self._target = self._frame = self._program = self._vertices = 0
+
+
+def _draw_backdrop(size: tuple[int, int], checkered: bool) -> None:
+    """Fills the bound target."""
+    plain, other = theme.color("backdrop"), theme.color("checker")
+    GL.glClearColor(plain.x, plain.y, plain.z, 1)
+    GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+    if not checkered:
+        return
+    side = max(round(theme.em(0.8)), 1)
+    GL.glEnable(GL.GL_SCISSOR_TEST)
+    GL.glClearColor(other.x, other.y, other.z, 1)
+    for y in range(0, size[1], side):
+        for x in range(y // side % 2 * side, size[0], 2 * side):
+            GL.glScissor(x, y, side, side)
+            GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+    GL.glDisable(GL.GL_SCISSOR_TEST)
+
+
+def _set_filters(magnified: int, minified: int) -> None:
+    for parameter, value in ((GL.GL_TEXTURE_MAG_FILTER, magnified), (GL.GL_TEXTURE_MIN_FILTER, minified),
+                             (GL.GL_TEXTURE_WRAP_S, GL.GL_CLAMP_TO_EDGE), (GL.GL_TEXTURE_WRAP_T, GL.GL_CLAMP_TO_EDGE)):
+        GL.glTexParameteri(GL.GL_TEXTURE_2D, parameter, value)
+
+
+def _build_program() -> int:
+    """Raises RuntimeError with the driver's words if it refuses the shaders."""
+    program = GL.glCreateProgram()
+    for kind, source in ((GL.GL_VERTEX_SHADER, _VERTEX), (GL.GL_FRAGMENT_SHADER, _FRAGMENT)):
+        shader = GL.glCreateShader(kind)
+        GL.glShaderSource(shader, source)
+        GL.glCompileShader(shader)
+        GL.glAttachShader(program, shader)
+        GL.glDeleteShader(shader)
+    GL.glLinkProgram(program)
+    if not GL.glGetProgramiv(program, GL.GL_LINK_STATUS):
+        raise RuntimeError(f"OpenGL refused a shader: {GL.glGetProgramInfoLog(program)}")
+    return int(program)

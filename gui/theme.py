@@ -66,8 +66,8 @@ def _apply_measures(scale: float) -> None:
     style.scrollbar_rounding = 6
     style.scrollbar_size = 10
     style.grab_min_size = 9
-    style.window_border_size = style.popup_border_size = 1
-    style.frame_border_size = style.tab_border_size = 0
+    style.popup_border_size = 1
+    style.window_border_size = style.frame_border_size = style.tab_border_size = 0
     style.tab_bar_overline_size = 2
     style.docking_separator_size = 3
     style.docking_node_has_close_button = False
@@ -110,9 +110,10 @@ def _apply_colors() -> None:
 def _apply_plots(scale: float) -> None:
     style, slots = implot.get_style(), implot.Col_
     implot.style_colors_auto()
-    for use, name in (("frame_bg", "panel"), ("plot_bg", "backdrop"), ("plot_border", "line"), ("axis_text", "dim"),
+    for use, name in (("plot_bg", "backdrop"), ("plot_border", "line"), ("axis_text", "dim"),
                       ("axis_grid", "line"), ("axis_tick", "line"), ("inlay_text", "text")):
         style.set_color_(getattr(slots, use), color(name))
+    style.set_color_(slots.frame_bg, color("panel", 0.0))
     style.plot_padding = ImVec2(4 * scale, 4 * scale)
     style.label_padding = ImVec2(4 * scale, 3 * scale)
     style.mouse_pos_padding = ImVec2(6 * scale, 6 * scale)

@@ -45,7 +45,7 @@ class Window:
         imgui.backends.glfw_init_for_opengl(ctypes.cast(self.handle, ctypes.c_void_p).value, True)
         imgui.backends.opengl3_init("#version 330")
         self.scale = 0.0
-        self._follow_scale()
+        self.follow_scale()
 
     # -- events -------------------------------------------------------------------------------------------------------
 
@@ -110,7 +110,6 @@ class Window:
     @contextmanager
     def frame(self) -> Iterator[None]:
         """Everything drawn inside appears at the next `present`."""
-        self._follow_scale()
         imgui.backends.opengl3_new_frame()
         imgui.backends.glfw_new_frame()
         imgui.new_frame()
@@ -118,6 +117,8 @@ class Window:
             yield
         finally:
             imgui.render()
+            background = theme.color("panel")
+            GL.glClearColor(background.x, background.y, background.z, 1.0)
             GL.glClear(GL.GL_COLOR_BUFFER_BIT)
             imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
 
@@ -131,11 +132,13 @@ class Window:
         data = GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)
         return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1])
 
-    def _follow_scale(self) -> None:
+    def follow_scale(self) -> float:
+        """The UI scale, with the style fitted to it. Between frames only: the window may move to another monitor."""
         scale = monitor_scale(self.handle) * self.zoom
         if scale != self.scale:
             self.scale = scale
             theme.apply(scale)
+        return scale
 
     def _configure(self) -> None:
         io = imgui.get_io()

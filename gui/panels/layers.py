@@ -32,6 +32,8 @@ class LayersPanel:
         self._filter = imgui.input_text_with_hint("##filter", f"{fonts.FILTER}  Filter by name", self._filter)[1]
         report.mark("Filter")
         taps = [tap for tap in info.taps if self._filter.lower() in tap.name.lower()]
+        low, room = imgui.get_cursor_screen_pos(), imgui.get_content_region_avail()
+        report.mark_rectangle("List", low.x, low.y, low.x + room.x, low.y + room.y)
         flags = imgui.TableFlags_.scroll_y | imgui.TableFlags_.row_bg | imgui.TableFlags_.pad_outer_x
         with imgui_ctx.begin_table("taps", 3, flags) as table:
             if not table:
@@ -55,9 +57,10 @@ class LayersPanel:
         pressed = imgui.selectable(f"##{tap.name}", chosen, flags)[0]
         report.mark(tap.name)
         widgets.hint(explained(tap))
-        if chosen and self._shown != tap.name:
-            if not imgui.is_item_visible():
+        if not imgui.is_item_visible():
+            if chosen and self._shown != tap.name:
                 imgui.set_scroll_here_y(0.5)
+            return pressed
         imgui.set_cursor_pos(start)
         head, dot, last = tap.name.rpartition(".")
         widgets.text(head + dot, "dim")

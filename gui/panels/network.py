@@ -29,7 +29,7 @@ class NetworkPanel:
         request = self._path(request)
         request = self._lists(request)
         if result.error and result.info is None and result.request.checkpoint == request.checkpoint:
-            request = self._failure(request, result.error)
+            request = _failure(request, result.error)
         if result.info is not None and request.checkpoint.path:
             request = self._facts(request, result.info)
         return request
@@ -51,12 +51,6 @@ class NetworkPanel:
         imgui.same_line()
         return _list("Demos", [f"demo:{name}" for name in DEMOS], request, width, UNTRAINED)
 
-    def _failure(self, request: RenderRequest, error: str) -> RenderRequest:
-        widgets.wrapped(error, "error")
-        if widgets.button("Try again", "Opens the same file once more"):
-            request = reopened(request)
-        return request
-
     def _facts(self, request: RenderRequest, info: ModelInfo) -> RenderRequest:
         height, width = info.resolution
         classes = f", {info.c_dim} classes" if info.c_dim else ""
@@ -73,6 +67,13 @@ class NetworkPanel:
         for note in info.notes:
             widgets.clipped(f"{fonts.INFO}  {note}", "dim")
         return request
+
+
+def _failure(request: RenderRequest, error: str) -> RenderRequest:
+    """The viewer shows the whole error."""
+    widgets.text("Could not be opened", "error")
+    widgets.hint(error)
+    return reopened(request) if widgets.button("Try again", "Opens the same file once more") else request
 
 
 def _list(title: str, paths: Sequence[str], request: RenderRequest, width: float, tip: str, why_not: str = ""):
@@ -118,7 +119,7 @@ def opening(request: RenderRequest, path: str) -> RenderRequest:
     fresh, latent = RenderRequest(), request.latent
     return replace(
         fresh,
-        checkpoint=replace(request.checkpoint, path=path, network=""),
+        checkpoint=replace(request.checkpoint, path=path, network="", reload=0),
         latent=replace(fresh.latent, x=latent.x, y=latent.y, psi=latent.psi),
         mix=replace(fresh.mix, seed=request.mix.seed),
         synth=replace(fresh.synth, noise=request.synth.noise, noise_seed=request.synth.noise_seed),

@@ -7,7 +7,7 @@ import numpy as np
 from imgui_bundle import ImVec2, imgui, implot, implot_ctx
 
 from gui import report, theme, widgets
-from gui.texture import Texture
+from gui.texture import Canvas
 from renderer.types import RenderRequest, RenderResult, Spectrum, SpectrumResult
 
 FREQUENCY = "cycles per image"
@@ -24,7 +24,7 @@ class SpectrumPanel:
     title = "Spectrum"
 
     def __init__(self):
-        self._texture = Texture()
+        self._canvas = Canvas()
         self._limits: tuple[float, float] | None = None      # the extent that the axes were fitted to
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
@@ -44,7 +44,6 @@ class SpectrumPanel:
         room = imgui.get_content_region_avail()
         if room.x < theme.em(4) or room.y < theme.em(4):
             return
-        texture = self._texture.show(spectrum.picture)
         scale = theme.em(3.7)
         axes = ImVec2(theme.em(2.6), theme.em(1.9))      # room for the numbers along both axes
         side = max(min(room.x - scale - axes.x, room.y - axes.y), theme.em(2))
@@ -60,14 +59,19 @@ class SpectrumPanel:
                 self._limits = spectrum.extent
                 implot.setup_axes_limits(-1.05 * wide, 1.05 * wide, -1.05 * high, 1.05 * high, implot.Cond_.always)
             implot.setup_mouse_text(implot.Location_.south_east)
-            implot.plot_image("##picture", texture.ref, implot.Point(-wide, -high), implot.Point(wide, high))
+            implot.setup_finish()
             position, size = implot.get_plot_pos(), implot.get_plot_size()
+            place = tuple(map(round, (position.x, position.y, position.x + size.x, position.y + size.y)))
+            low, top = implot.plot_to_pixels(-wide, high), implot.plot_to_pixels(wide, -high)
+            implot.push_plot_clip_rect()
+            self._canvas.draw(implot.get_plot_draw_list(), spectrum.picture, place, (low.x, low.y, top.x, top.y))
+            implot.pop_plot_clip_rect()
         report.mark_rectangle("Plot", position.x, position.y, position.x + size.x, position.y + size.y)
         widgets.hint(f"Levels 10 log10(S / mean S) of {tap}; axes in {FREQUENCY}")
         _color_scale(ImVec2(position.x + size.x + theme.em(0.5), position.y), size.y, range_db)
 
     def close(self) -> None:
-        self._texture.delete()
+        self._canvas.close()
 
 
 class RadialPanel:

@@ -11,7 +11,7 @@ from gui import fonts, report, theme, widgets
 from gui.panels.layers import look_at
 from gui.panels.network import UNTRAINED, choose_path, opening, reopened, shown_name
 from gui.placement import FIT, Placement, pixel_at
-from gui.texture import Texture
+from gui.texture import Canvas
 from renderer.types import DEMOS, Activity, MixTable, RenderRequest, RenderResult
 
 IMAGE = "image"
@@ -25,7 +25,7 @@ class Viewer:
     def __init__(self, ask: Callable[[], None], recents: Callable[[], Sequence[str]],
                  activity: Callable[[], Activity | None]):
         self._ask, self._recents, self._activity = ask, recents, activity
-        self._texture = Texture()
+        self._canvas = Canvas()
         self._picture: np.ndarray | None = None
         self._checker = False
         self._tap = ""                   # the layer shown last, for its tab
@@ -45,7 +45,7 @@ class Viewer:
             self.clear()
             return self._failed(request, result.error)
         request = self._tabs(request, result)
-        self._canvas(DEMO_HINT if request.checkpoint.path.startswith("demo:") else "")
+        self._show(DEMO_HINT if request.checkpoint.path.startswith("demo:") else "")
         return request
 
     # -- the line above the picture -----------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ class Viewer:
         return request
 
     def _zoom_buttons(self, right: float) -> None:
-        size = f"{self._texture.size[1]} × {self._texture.size[0]}" if self._texture.size[0] else ""
+        size = f"{self._size[1]} × {self._size[0]}" if self._size[0] else ""
         words = f"{size}   {100 * self.scale:.0f} %" if size else ""
         buttons = 3 * imgui.get_frame_height() + theme.em(0.6)
         imgui.same_line(max(right - imgui.calc_text_size(words).x - buttons, imgui.get_cursor_pos_x()))
@@ -93,12 +93,12 @@ class Viewer:
         self.placement = FIT
 
     def actual_size(self) -> None:
-        if self._texture.size[0]:
-            self.placement = self.placement.actual_size(self._texture.size)
+        if self._size[0]:
+            self.placement = self.placement.actual_size(self._size)
 
     # -- the picture --------------------------------------------------------------------------------------------------
 
-    def _canvas(self, words: str) -> None:
+    def _show(self, words: str) -> None:
         """The picture, with `words` small below it."""
         room = imgui.get_content_region_avail()
         if room.x < 8 or room.y < 8:
@@ -108,25 +108,21 @@ class Viewer:
         low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
         report.mark("Canvas")
         draw = imgui.get_window_draw_list()
-        draw.add_rect_filled(low, high, theme.ink("backdrop"))
         if self._picture is None:
             self._opening(draw, low, high)
             return
-        texture = self._texture.show(self._picture)
-        where = (low.x, low.y, high.x, high.y)
-        self._interact(where, texture.size)
-        x0, y0, x1, y1 = self.placement.rectangle(where, texture.size)
-        self.scale = (x1 - x0) / texture.size[1]
+        where, size = tuple(map(round, (low.x, low.y, high.x, high.y))), self._size
+        self._interact(where, size)
+        x0, y0, x1, y1 = self.placement.rectangle(where, size)
+        self.scale = (x1 - x0) / size[1]
         with widgets.clip(draw, low, high):
-            if self._checker:
-                _draw_checker(draw, low, high)
-            draw.add_image(texture.ref, ImVec2(x0, y0), ImVec2(x1, y1))
+            self._canvas.draw(draw, self._picture, where, (x0, y0, x1, y1), self._checker)
             report.mark_rectangle("Picture", x0, y0, x1, y1)
             if words:
                 at = ImVec2((low.x + high.x - imgui.calc_text_size(words).x) / 2, high.y - theme.em(1.4))
                 draw.add_rect_filled(ImVec2(low.x, at.y - theme.em(0.2)), high, theme.ink("backdrop", 0.8))
                 draw.add_text(at, theme.ink("dim"), words)
-        self._read(where, (x0, y0, x1, y1), texture.size)
+        self._read((x0, y0, x1, y1), size)
 
     def _interact(self, room, size) -> None:
         io = imgui.get_io()
@@ -138,7 +134,7 @@ class Viewer:
         if imgui.is_item_hovered() and imgui.is_mouse_double_clicked(0):
             self.placement = FIT
 
-    def _read(self, room, rectangle, size) -> None:
+    def _read(self, rectangle, size) -> None:
         mouse = imgui.get_mouse_pos()
         if imgui.is_item_hovered() and (pixel := pixel_at((mouse.x, mouse.y), rectangle, size)):
             x, y = pixel
@@ -202,11 +198,17 @@ class Viewer:
             imgui.set_clipboard_text(error)
         return request
 
+    @property
+    def _size(self) -> tuple[int, int]:
+        """(height, width) of the picture; (0, 0) without one."""
+        return self._picture.shape[:2] if self._picture is not None else (0, 0)
+
     def clear(self) -> None:
         self._picture = None
-        self._texture.delete()
+        self._canvas.clear()
 
-    close = clear
+    def close(self) -> None:
+        self._canvas.close()
 
 
 def _tab(words: str, chosen: bool, why_not: str = "", name: str = "") -> bool:
@@ -217,10 +219,3 @@ def _center(width: float, height: float) -> None:
     room, at = imgui.get_content_region_avail(), imgui.get_cursor_pos()
     imgui.set_cursor_pos(ImVec2(at.x + max((room.x - width) / 2, 0), at.y + max((room.y - height) / 2, 0)))
 
-
-def _draw_checker(draw, low: ImVec2, high: ImVec2) -> None:
-    side = theme.em(0.8)
-    for j in range(int((high.y - low.y) / side) + 1):
-        for i in range(j % 2, int((high.x - low.x) / side) + 1, 2):
-            at = ImVec2(low.x + i * side, low.y + j * side)
-            draw.add_rect_filled(at, ImVec2(at.x + side, at.y + side), theme.ink("checker"))

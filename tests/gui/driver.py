@@ -1,4 +1,5 @@
 """Drives the real window: Xvfb, real mouse and keyboard events, dropped files, screenshots; widgets are found by name."""
+import atexit
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ class Display:
         read, write = os.pipe()
         self._server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size}x24", "-nolisten", "tcp",
                                          *options], pass_fds=(write,), stderr=subprocess.DEVNULL)
+        atexit.register(self.close)
         os.close(write)
         with os.fdopen(read) as pipe:
             self.name = f":{pipe.readline().strip()}"
@@ -65,6 +67,7 @@ class Window:
         self.process = subprocess.Popen([sys.executable, str(ROOT / entry), *arguments], cwd=ROOT, env=self._environment,
                                         stderr=self._errors)
         self.wait(lambda r: r["frame"] > 2, 30)
+        self._at = (0, 0)
         self._focus()
 
     def _focus(self) -> None:
@@ -89,7 +92,7 @@ class Window:
             except (KeyError, TypeError, IndexError):
                 pass
             if time.monotonic() > end or self.process.poll() is not None:
-                said = {key: report.get(key) for key in ("message", "error", "activity", "answered", "request", "picture")}
+                said = {key: report.get(key) for key in ("frame", "mouse", "message", "error", "activity", "answered", "picture")}
                 pytest.fail(f"waited {seconds} s in vain; the window said {said}; standard error: {self.errors()!r}")
             time.sleep(0.02)
 
@@ -119,31 +122,59 @@ class Window:
 
     def move(self, name: str, at=(0.5, 0.5)) -> None:
         """Moves the mouse and waits until the window has seen it there: it hovers before it clicks, as people do."""
-        x, y = self.point(name, at)
+        self._move_to(*self.point(name, at))
+
+    def _move_to(self, x: int, y: int) -> None:
         self._xdotool("mousemove", x, y)
+        self._at = x, y
         self.wait(lambda r: r["mouse"] == [x, y])
 
-    def click(self, name: str, at=(0.5, 0.5), times: int = 1, key: str = "") -> None:
-        self.move(name, at)
-        before = ("keydown", key) if key else ()
-        after = ("keyup", key) if key else ()
-        self._xdotool(*before, *(("sleep", 0.1) if key else ()), "click", "--repeat", times, "--delay", 60, 1, *after)
+    def _sync(self) -> None:
+        """Waits until everything sent so far was taken in: events keep their order, and this one shows in the report."""
+        x, y = self._at
+        self._move_to(x + (1 if x % 2 else -1), y)
 
-    def drag(self, name: str, start=(0.5, 0.5), end=(0.5, 0.5), steps: int = 8) -> None:
+    def _press(self) -> None:
+        self._xdotool("mousedown", 1)
+        self.wait(lambda r: r["pressed"])
+
+    def _release(self) -> None:
+        self._xdotool("mouseup", 1)
+        self.wait(lambda r: not r["pressed"])
+
+    def click(self, name: str, at=(0.5, 0.5), key: str = "") -> None:
+        self.move(name, at)
+        if key:
+            self._xdotool("keydown", key)
+            self._sync()
+        self._press()
+        self._release()
+        if key:
+            self._xdotool("keyup", key)
+            self._sync()
+
+    def double_click(self, name: str, at=(0.5, 0.5)) -> None:
+        self.move(name, at)
+        self._xdotool("click", "--repeat", 2, "--delay", 60, 1)
+        self._sync()
+
+    def drag(self, name: str, start=(0.5, 0.5), end=(0.5, 0.5), steps: int = 4) -> None:
         (x0, y0), (x1, y1) = self.point(name, start), self.point(name, end)
         self.move(name, start)
-        words = ["mousedown", 1, "sleep", 0.1]
+        self._press()
         for step in range(1, steps + 1):
-            words += ["mousemove", x0 + (x1 - x0) * step // steps, y0 + (y1 - y0) * step // steps, "sleep", 0.03]
-        self._xdotool(*words, "mouseup", 1)
+            self._move_to(x0 + (x1 - x0) * step // steps, y0 + (y1 - y0) * step // steps)
+        self._release()
 
     def scroll(self, name: str, steps: int, at=(0.5, 0.5)) -> None:
         """Up (towards larger) for positive steps."""
         self.move(name, at)
-        self._xdotool("click", "--repeat", abs(steps), "--delay", 30, 4 if steps > 0 else 5)
+        self._xdotool("click", "--repeat", abs(steps), "--delay", 20, 4 if steps > 0 else 5)
+        self._sync()
 
     def key(self, *keys: str) -> None:
-        self._xdotool("key", "--delay", 40, *keys)
+        self._xdotool("key", "--delay", 30, *keys)
+        self._sync()
 
     def fill(self, name: str, text: str, key: str = "Return") -> None:
         """Replaces what is in a text field and ends with `key`."""
@@ -157,10 +188,10 @@ class Window:
 
     def _type(self, text: str, key: str) -> None:
         """In place of what is in the field that was just clicked."""
-        self._xdotool("sleep", 0.1, "keydown", "ctrl", "sleep", 0.1, "key", "a", "sleep", 0.1, "keyup", "ctrl")
-        self._xdotool("type", "--delay", 10, text)
-        if key:
-            self._xdotool("sleep", 0.05, "key", key)
+        for words in (("keydown", "ctrl"), ("key", "a"), ("keyup", "ctrl"), ("type", "--delay", 10, text), ("key", key)):
+            if words != ("key", ""):
+                self._xdotool(*words)
+                self._sync()
 
     def show(self, name: str, panel: str, steps: int = 60) -> None:
         """Scrolls inside the panel's widget `panel` until `name` can be clicked."""
@@ -170,7 +201,6 @@ class Window:
                 return
             above = report["hidden"].get(name, [0, 10 ** 6])[1] < self.rectangle(panel)[1]
             self.scroll(panel, 2 if above else -2)
-            time.sleep(0.08)
         pytest.fail(f"{name} did not scroll into sight")
 
     def drop(self, path: Path, at: str = "Viewer/Canvas") -> None:
@@ -186,7 +216,7 @@ class Window:
     def close(self, seconds: float = 20) -> int:
         """Asks it to quit as a person would; returns its exit status."""
         if self.process.poll() is None:
-            self.key("Escape", "ctrl+q")
+            self._xdotool("key", "--delay", 30, "Escape", "ctrl+q")
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -1,0 +1,136 @@
+"""The window's manners, on a renderer that answers at once: failures, scale, memory, what it remembers."""
+import json
+import time
+from pathlib import Path
+
+import driver
+import pytest
+
+ENTRY = "tests/gui/fake.py"
+
+
+@pytest.fixture
+def start(display, tmp_path):
+    """Starts windows that are ended with the test. `prepare`: Python that runs before the window opens."""
+    windows = []
+
+    def start(*arguments, on=display, prepare="", **environment):
+        entry = ENTRY
+        if prepare:
+            entry = tmp_path / "prepared.py"
+            entry.write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport fake, gui.app\n"
+                             f"gui.app.RenderThread = fake.FakeThread\n{prepare}\nsys.exit(gui.app.run(sys.argv[1:]))\n")
+        windows.append(driver.Window(on, tmp_path, *arguments, entry=str(entry), **environment))
+        return windows[-1]
+    yield start
+    for window in windows:
+        if window.process.poll() is None:
+            window.process.kill()
+
+
+def test_a_panel_that_fails_says_so_and_the_rest_goes_on(start):
+    window = start("a/plain.pkl", prepare="from gui.panels.layers import LayersPanel\n"
+                                          "def fail(*_): raise ValueError('broken on purpose')\n"
+                                          "LayersPanel.__call__ = fail")
+    window.wait(lambda r: r["message"] == "Layers: ValueError: broken on purpose")
+    window.fill("Latent/Seed", "5")
+    window.wait(lambda r: r["request"]["latent"]["x"] == 5 and r["answered"])
+    assert window.close() == 0 and window.errors() == ""
+
+
+def test_scale_follows_the_monitor(start):
+    once = start("a/plain.pkl")
+    small = once.rectangle("Latent/Seed plane")
+    assert once.report()["scale"] == 1 and once.close() == 0
+    display = driver.Display("2560x1600", dpi=192)
+    try:
+        twice = start("a/plain.pkl", on=display)
+        large = twice.rectangle("Latent/Seed plane")
+        assert twice.report()["scale"] == 2
+        assert all(abs(2 * a - b) <= 4 for a, b in zip(small, large, strict=True)), (small, large)
+        twice.move("Viewer/Canvas")
+        twice.key("ctrl+minus")
+        twice.wait(lambda r: r["scale"] < 2 and r["widgets"]["Latent/Seed plane"][2] < 0.95 * large[2])
+        assert twice.close() == 0
+    finally:
+        display.close()
+
+
+def test_remembers_files_panels_and_layout(start, tmp_path):
+    first = start("a/plain.pkl")
+    first.click("Menu/View")
+    first.click("Menu/Capture")
+    first.wait(lambda r: "Capture/Window" not in r["widgets"])
+    first.fill("Network/Path", "b/conditional.pkl")
+    first.wait(lambda r: r["settings"]["recents"] == ["b/conditional.pkl", "a/plain.pkl"])
+    assert first.close() == 0
+    kept = json.loads((tmp_path / "config" / "stylescope" / "window.json").read_text())
+    assert kept["recents"] == ["b/conditional.pkl", "a/plain.pkl"] and kept["hidden"] == ["Capture"]
+    second = start("a/plain.pkl")
+    second.click("Network/Recent")
+    second.click("Network/b/conditional.pkl")
+    report = second.wait(lambda r: r["request"]["checkpoint"]["path"] == "b/conditional.pkl" and r["answered"])
+    assert report["request"]["latent"]["classes"] == [[0, 1.0]] and "Capture/Window" not in report["widgets"]
+    second.click("Menu/View")
+    second.click("Menu/Reset layout")
+    second.wait(lambda r: "Capture/Window" in r["widgets"])
+    assert second.close() == 0
+
+
+def test_damaged_settings_do_not_keep_it_from_opening(start, tmp_path):
+    file = tmp_path / "config" / "stylescope" / "window.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"layout": "[Docking][Data]\\nnonsense", "width": 900, "height": 700}')
+    window = start("a/plain.pkl")
+    window.answered()
+    assert window.close() == 0 and window.errors() == ""
+
+
+def test_disabled_widgets_take_no_clicks(start):
+    """This network has no transform and noise that is not random has no seed."""
+    window = start("a/plain.pkl")
+    window.click("Transform/Tab")
+    window.drag("Transform/Turn", (0.5, 0.5), (0.9, 0.5))
+    window.click("Truncation & noise/Noise seed")
+    assert window.answered()["request"]["synth"] == {"noise": "const", "noise_seed": 0, "transform": None, "lod": None}
+    window.click("Truncation & noise/Noise/random")
+    window.fill("Truncation & noise/Noise seed", "7")
+    window.wait(lambda r: r["request"]["synth"]["noise"] == "random" and r["request"]["synth"]["noise_seed"] == 7)
+    assert window.close() == 0
+
+
+def test_precision_device_and_backend_are_chosen(start):
+    window = start("a/plain.pkl")
+    for name, option in (("Device", "cpu"), ("Precision", "bf16"), ("Backend", "reference")):
+        window.click(f"Performance/{name}")
+        window.click(f"Performance/{name}/{option}")
+        window.wait(lambda r, n=name, o=option: r["request"]["checkpoint"][n.lower()] == o)
+    assert window.close() == 0
+
+
+def test_many_pictures_of_many_sizes_leave_memory_flat(start):
+    window = start("a/plain.pkl")
+    window.answered()
+    taps = [f"Layers/b{r}.image" for r in (4, 8, 16, 32, 64)]
+
+    def round_trip():
+        for tap in taps:
+            window.show(tap, "Layers/List")
+            window.click(tap)
+            window.wait(lambda r, t=tap: r["request"]["tap"] == t.split("/")[1])
+        window.move("Viewer/Canvas")
+        window.key(*["Right"] * 10)
+        window.answered()
+    round_trip()
+    before = memory(window)
+    for _ in range(4):
+        round_trip()
+    time.sleep(0.3)
+    assert memory(window) - before < 8 << 20
+    assert window.close() == 0
+
+
+def memory(window) -> int:
+    """Bytes resident."""
+    lines = Path(f"/proc/{window.process.pid}/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
