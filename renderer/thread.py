@@ -11,6 +11,7 @@ import traceback
 from typing import Callable
 
 from nets.errors import one_line
+from renderer.preload import load_torch_libraries
 from renderer.steps import Abandoned
 from renderer.types import Activity, RenderRequest, RenderResult
 
@@ -164,6 +165,7 @@ class RenderThread:
 def _start_renderer() -> Callable[..., RenderResult]:
     """Imports torch and returns `Pipeline.render`; where that fails, what answers every request with the reason."""
     try:
+        load_torch_libraries()
         from renderer.device import leave_a_thread_to_the_window
         from renderer.pipeline import Pipeline
     except Exception as error:
