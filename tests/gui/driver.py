@@ -107,8 +107,13 @@ class Window:
         return tuple(self.wait(lambda r: name in r["widgets"])["widgets"][name])
 
     def screenshot(self, path: Path) -> Path:
-        """Of the whole display, by the program that users would take one with."""
-        subprocess.run(["import", "-window", "root", str(path)], env=self._environment, check=True)
+        """Of the whole display."""
+        from PIL import Image
+        from Xlib import X, display
+        client = display.Display(self.display.name)
+        raw = client.screen().root.get_image(0, 0, *self.display.size, X.ZPixmap, 0xFFFFFFFF)
+        client.close()
+        Image.frombytes("RGB", self.display.size, raw.data, "raw", "BGRX").save(path)
         return path
 
     # -- touching -----------------------------------------------------------------------------------------------------
