@@ -2,8 +2,8 @@
 
     python benchmarks/window.py
 
-Aim: 95 % of frames under 50 ms with software OpenGL on two cores. A frame is from one look at the events to the next.
-Opens its own Xvfb where there is none to open a window on.
+Aim: 95 % of frames under 50 ms with software OpenGL on two cores. A frame is from one look at the events to the next;
+the picture is panned in every one, as by a hand that drags it, so that none can be skipped. Opens its own Xvfb where there is none to open a window on.
 """
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "gui")]
+
+from gui.placement import Placement  # noqa: E402
+from renderer.types import RenderRequest  # noqa: E402
+
 AIM = 0.05                               # seconds, 95th percentile
 LARGE = {"resolution": 32, "channel_base": 65536, "channel_max": 1024}      # a StyleGAN2 of 300 MB, 2 s a picture
 
@@ -36,21 +40,30 @@ class Bench:
         from gui import app, settings, window
         sys.setswitchinterval(app.SWITCH_INTERVAL)
         self.window = window.Window("Stylescope")
-        self.app = app.App(self.window, settings.Settings(), app.RenderRequest())
+        self.app = app.App(self.window, settings.Settings(), RenderRequest())
+        self.side, self.seconds = 1, 0.0
+        self.frame()
+        print(f"first frame, which compiles shaders: {1000 * self.seconds:.0f} ms")
 
     def measure(self, name: str, until, limit: float = 60.0) -> None:
         """Draws without a pause until `until()`; prints the frame times."""
         times, start = [], time.perf_counter()
         while not until() and time.perf_counter() - start < limit:
-            began = time.perf_counter()
-            self.window.wait(0)
-            self.app._frame()
-            times.append(time.perf_counter() - began)
+            self.frame()
+            times.append(self.seconds)
         times.sort()
         p50, p95 = times[len(times) // 2], times[int(0.95 * (len(times) - 1))]
         verdict = "" if p95 < AIM else "   above the aim"
         print(f"{name:<28} {time.perf_counter() - start:6.1f} s {len(times):5d} frames   p50 {1000 * p50:5.1f}   "
               f"p95 {1000 * p95:6.1f}   max {1000 * times[-1]:6.1f} ms{verdict}", flush=True)
+
+    def frame(self) -> None:
+        began = time.perf_counter()
+        viewer, self.side = self.app.desk.viewer, -self.side
+        viewer.placement = Placement((0.5 + 0.01 * self.side, 0.5), 400.0)
+        self.window.wait(0)
+        self.app._frame()
+        self.seconds = time.perf_counter() - began
 
     def open(self, path: str) -> None:
         self.app.request = replace(self.app.request, checkpoint=replace(self.app.request.checkpoint, path=path))
@@ -87,13 +100,13 @@ def main() -> None:
         end = time.perf_counter() + 3
         bench.measure("nothing else going on", lambda: time.perf_counter() > end)
         bench.open(str(large))
-        bench.window.wait(0)
-        bench.app._frame()
+        bench.frame()
         bench.measure("loading 300 MB", bench.loaded)
-        bench.measure("rendering for seconds", bench.answered)
-        bench.app.request = replace(bench.app.request, latent=replace(bench.app.request.latent, x=5.0))
-        bench.app._frame()
-        bench.measure("rendering once more", bench.answered)
+        bench.measure("rendering 300 MB", bench.answered)
+        for seed in (5.0, 6.0):
+            bench.app.request = replace(bench.app.request, latent=replace(bench.app.request.latent, x=seed))
+            bench.frame()
+            bench.measure("rendering another seed", bench.answered)
         bench.app.close()
 
 

@@ -25,6 +25,12 @@ out vec4 color;
 void main() { color = vec4(texture(picture, position).rgb, 1.0); }"""
 
 Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
+_redraws = 0
+
+
+def redraws() -> int:
+    """How often any canvas was drawn anew: a frame that shows the same canvases as before may still look different."""
+    return _redraws
 
 
 class Texture:
@@ -89,6 +95,8 @@ class Canvas:
         draw.add_image(imgui.ImTextureRef(self._target), ImVec2(x0, y0), ImVec2(x1, y1))
 
     def _redraw(self, size: tuple[int, int], inside: Rectangle, checkered: bool) -> None:
+        global _redraws
+        _redraws += 1
         width, height = size
         self._prepare(size)
         GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)

@@ -17,6 +17,7 @@ import glfw  # noqa: E402  isort:skip
 from OpenGL import GL  # noqa: E402
 
 from gui import fonts, theme  # noqa: E402
+from gui.damage import Damage  # noqa: E402
 
 NAMED_KEYS = {glfw.KEY_SPACE: "Space", glfw.KEY_ESCAPE: "Esc", glfw.KEY_TAB: "Tab", glfw.KEY_LEFT: "Left",
               glfw.KEY_RIGHT: "Right", glfw.KEY_UP: "Up", glfw.KEY_DOWN: "Down", glfw.KEY_EQUAL: "Plus",
@@ -35,7 +36,8 @@ class Window:
         self._dropped: list[str] = []    # files dropped on the window since they were last taken
         self._chords: list[str] = []
         self.zoom = zoom
-        self._woken = True
+        self._woken = self._changed = True
+        self._damage = Damage()
         self.handle = _open(title, size)
         self._listen()
         self._context = imgui.create_context()
@@ -59,15 +61,20 @@ class Window:
             if action != glfw.RELEASE:
                 self._chords.append(chord(key, scancode, modifiers))
 
+        def exposed(*_):
+            self._damage.forget()
+            self._woken = True
+
         def dropped(_, paths):
             self._dropped += [str(path) for path in paths]
             self._woken = True
 
         for listen in (glfw.set_cursor_pos_callback, glfw.set_mouse_button_callback, glfw.set_scroll_callback,
                        glfw.set_char_callback, glfw.set_window_focus_callback, glfw.set_cursor_enter_callback,
-                       glfw.set_framebuffer_size_callback, glfw.set_window_refresh_callback,
                        glfw.set_window_content_scale_callback):
             listen(self.handle, woken)
+        for listen in (glfw.set_framebuffer_size_callback, glfw.set_window_refresh_callback):
+            listen(self.handle, exposed)
         glfw.set_key_callback(self.handle, key)
         glfw.set_drop_callback(self.handle, dropped)
 
@@ -110,6 +117,7 @@ class Window:
     @contextmanager
     def frame(self) -> Iterator[None]:
         """Everything drawn inside appears at the next `present`."""
+        self._changed = False
         imgui.backends.opengl3_new_frame()
         imgui.backends.glfw_new_frame()
         imgui.new_frame()
@@ -117,16 +125,25 @@ class Window:
             yield
         finally:
             imgui.render()
-            background = theme.color("panel")
-            GL.glClearColor(background.x, background.y, background.z, 1.0)
-            GL.glClear(GL.GL_COLOR_BUFFER_BIT)
-            imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
+            self._changed = self._damage.found(imgui.get_draw_data())
+            if self._changed:
+                self._draw()
+
+    def _draw(self) -> None:
+        background = theme.color("panel")
+        GL.glClearColor(background.x, background.y, background.z, 1.0)
+        GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+        imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
 
     def present(self) -> None:
-        glfw.swap_buffers(self.handle)
+        """Shows the frame, if it differs from the one before."""
+        if self._changed:
+            glfw.swap_buffers(self.handle)
 
     def pixels(self) -> np.ndarray:
-        """What was drawn and not yet presented: uint8 [H, W, 3]."""
+        """What the frame looks like, uint8 [H, W, 3]; before it is presented."""
+        if not self._changed:
+            self._draw()                 # after a swap the back buffer holds anything
         width, height = glfw.get_framebuffer_size(self.handle)
         GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
         data = GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)

@@ -1,6 +1,8 @@
 """The performance panel: where the work runs, why there, and how long each part took."""
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from dataclasses import replace
 
@@ -19,13 +21,17 @@ class FrameTimes:
 
     def __init__(self):
         self._all: deque[float] = deque(maxlen=120)
+        self._shown, self._shown_at = (0.0, 0.0), -math.inf
 
     def add(self, seconds: float) -> None:
         self._all.append(seconds)
 
-    def quantile(self, share: float) -> float:
-        ordered = sorted(self._all) or [0.0]
-        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+    def quantiles(self) -> tuple[float, float]:
+        """Median and 95th percentile; they stand still for a second, to be read and not to be drawn in every frame."""
+        if time.monotonic() - self._shown_at > 1 and self._all:
+            ordered, self._shown_at = sorted(self._all), time.monotonic()
+            self._shown = ordered[len(ordered) // 2], ordered[int(0.95 * len(ordered))]
+        return self._shown
 
 
 class PerformancePanel:
@@ -38,7 +44,7 @@ class PerformancePanel:
         request = replace(request, checkpoint=_choices(request.checkpoint))
         if not result.times:
             return request
-        frame, slow = self._frames.quantile(0.5), self._frames.quantile(0.95)
+        frame, slow = self._frames.quantiles()
         widgets.fact("Runs on", f"{result.device.partition(' (')[0]}, {result.precision}", result.device)
         widgets.fact("Request", milliseconds(result.seconds), "From the request to its picture")
         widgets.fact("Memory", file_size(result.memory_bytes), "Of the process on the CPU, of the device elsewhere")
