@@ -5,7 +5,7 @@ import dataclasses
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import platformdirs
 
@@ -24,9 +24,14 @@ SWITCH_INTERVAL = 0.0005                 # seconds: how long another thread may 
 
 
 def run(files: list[str], request: RenderRequest | None = None) -> int:
-    """Opens the window on the first of `files`, on `request`, or else on a demo. Returns the process's exit status."""
+    """Opens the window on the first of `files` (the others wait under Recent), on `request`, or else on a demo.
+
+    Returns the process's exit status.
+    """
     try:
         settings = kept.load(kept.default_file())
+        for path in reversed([path for path in files[1:] if Path(path).exists()]):
+            settings = settings.with_recent(path)
         window = Window("Stylescope", (settings.width, settings.height), settings.zoom)
     except WindowError as error:
         print(error, file=sys.stderr)
@@ -49,6 +54,7 @@ class App:
         self.window, self.settings, self.request = window, settings, request
         self.result = RenderResult(RenderRequest())
         self._to_open: list[str] = []
+        self._to_restore: RenderRequest | None = None
         self._submitted: RenderRequest | None = None
         self._seen: RenderResult | None = None
         self._views = ViewMemory()
@@ -79,10 +85,13 @@ class App:
         self._to_open += self.window.take_dropped()
         while self._to_open:
             self._open(self._to_open.pop(0))
+        if self._to_restore is not None:
+            self.request, self._to_restore = self._to_restore, None
         before = self.request
         if self.desk.latent.playing and self._answered():
             self.request = self.desk.latent.advance(self.request, passed)
         self.desk.follow_scale(self.window.follow_scale())
+        self.window.set_title(title_of(self.request))
         with self.window.frame():
             self.request = self.desk.draw(self.request, self.shown)
         self.request = self._views.follow(before, self.request)
@@ -113,7 +122,9 @@ class App:
             self.request = completed(self.request, result)
         if not result.error and self.result.error:
             self.desk.messages.clear()
-        elif result.error and result.request == self.request:
+        if result.notes and result.notes != self.result.notes:
+            self.desk.messages.say(" ".join(result.notes))
+        if result.error and result.request == self.request:
             self.desk.messages.say(result.error, error=True, details=result.details or "")
         known = self.result.info if same_file(self.result.request, result.request) else None
         self.result = result if result.info or not known else replace(result, info=known)
@@ -128,9 +139,14 @@ class App:
         return self._seen is not None and self._seen.request == self._submitted
 
     def cancel(self) -> None:
+        """Gives up what is being done and goes back to what is shown."""
+        self.desk.latent.playing = False
+        if self.thread.activity() is None:
+            return
         self.desk.saver.forget()
         self.thread.cancel()
-        self.desk.latent.playing = False
+        self._to_restore = self.result.request
+        self.desk.messages.say("Cancelled")
 
     def open(self, path: str) -> None:
         """A checkpoint by path or URL, or the state inside a PNG or JSON file; at the next frame."""
@@ -200,6 +216,11 @@ class ViewMemory:
             return after
         self._kept[was_image] = before.view
         return replace(after, view=self._kept[is_image])
+
+
+def title_of(request: RenderRequest) -> str:
+    path = request.checkpoint.path
+    return f"{PurePath(path).name} - Stylescope" if path else "Stylescope"
 
 
 def same_file(one: RenderRequest, other: RenderRequest) -> bool:

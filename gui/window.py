@@ -35,7 +35,7 @@ class Window:
     def __init__(self, title: str, size: tuple[int, int] = (1280, 800), zoom: float = 1.0):
         self._dropped: list[str] = []    # files dropped on the window since they were last taken
         self._chords: list[str] = []
-        self.zoom = zoom
+        self.zoom, self._title = zoom, title
         self._woken = self._changed = True
         self._damage = Damage()
         self.handle = _open(title, size)
@@ -177,7 +177,9 @@ class Window:
         return round(width / scale), round(height / scale)
 
     def set_title(self, title: str) -> None:
-        glfw.set_window_title(self.handle, title)
+        if title != self._title:
+            self._title = title
+            glfw.set_window_title(self.handle, title)
 
     def quit(self) -> None:
         glfw.set_window_should_close(self.handle, True)

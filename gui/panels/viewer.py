@@ -29,7 +29,8 @@ class Viewer:
         self._picture: np.ndarray | None = None
         self._checker = False
         self._tap = ""                   # the layer shown last, for its tab
-        self._table: MixTable | None = None
+        self._table: MixTable | None = None          # the table shown last, of the file below
+        self._path = ""
         self.placement = FIT
         self.readout = ""                # what is under the cursor; empty: nothing
         self.scale = 0.0                 # screen pixels per picture pixel
@@ -51,9 +52,9 @@ class Viewer:
     # -- the line above the picture -----------------------------------------------------------------------------------
 
     def _tabs(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
-        if request.table is not None:
-            self._table = request.table
-        elif request.tap != IMAGE:
+        if request.table is not None or request.checkpoint.path != self._path:
+            self._table, self._path = request.table, request.checkpoint.path
+        if request.tap != IMAGE:
             self._tap = request.tap
         right = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x
         taps = {tap.name: tap for tap in result.info.taps} if result.info else {}

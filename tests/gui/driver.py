@@ -71,7 +71,7 @@ class Window:
         self._focus()
 
     def _focus(self) -> None:
-        self._xdotool("search", "--sync", "--name", "^Stylescope", "windowfocus")
+        self._xdotool("search", "--sync", "--name", "Stylescope$", "windowfocus")
 
     # -- looking ------------------------------------------------------------------------------------------------------
 

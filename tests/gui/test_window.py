@@ -258,6 +258,23 @@ def test_a_saved_picture_brings_everything_back(window):
     assert report["request"]["latent"]["x"] == 3 and report["request"]["tap"] == "image"
 
 
+def test_cancel_goes_back_to_what_is_shown(window):
+    window.click("Style mixing/Tab")
+    shown = window.answered()
+    window.fill("Style mixing/Across", "0-63")
+    window.fill("Style mixing/Down", "0-63")
+    window.click("Style mixing/Show table")
+    window.wait(lambda r: r["request"]["table"] and "Status/Cancel" in r["widgets"])
+    window.click("Status/Cancel")
+    report = window.wait(lambda r: r["message"] == "Cancelled" and r["answered"])
+    assert report["request"] == shown["request"] and report["picture"] == shown["picture"]
+    window.click("Capture/Mixing table")
+    window.wait(lambda r: r["activity"])
+    window.move("Viewer/Canvas")
+    window.key("Escape")
+    assert window.answered()["request"] == shown["request"]
+
+
 # -- manners ----------------------------------------------------------------------------------------------------------
 
 def test_idle_costs_no_cpu(window):
