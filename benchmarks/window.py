@@ -3,11 +3,13 @@
     python benchmarks/window.py
 
 Aim: 95 % of frames under 50 ms with software OpenGL on two cores. A frame is from one look at the events to the next;
-the picture is panned in every one, as by a hand that drags it, so that none can be skipped. Opens its own Xvfb where there is none to open a window on.
+the picture is panned in every one, as by a hand that drags it, so that none can be skipped. Opens its own Xvfb where
+there is none to open a window on.
 """
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,8 +31,7 @@ def write_large(path: Path) -> None:
     code = ("import sys, torch; from nets.build import build; from nets.config import StyleGAN2Config; "
             "from nets.checkpoint import save_native; torch.manual_seed(0); "
             f"save_native(sys.argv[1], {{'G_ema': build(StyleGAN2Config(**{LARGE}))}})")
-    if os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", code, str(path)], {**os.environ, "PYTHONPATH": str(ROOT)}):
-        raise SystemExit("the large checkpoint could not be written")
+    subprocess.run([sys.executable, "-c", code, str(path)], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
 
 
 class Bench:
@@ -68,8 +69,11 @@ class Bench:
     def open(self, path: str) -> None:
         self.app.request = replace(self.app.request, checkpoint=replace(self.app.request.checkpoint, path=path))
 
+    def idle(self) -> bool:
+        return self.app.thread.activity() is None
+
     def answered(self) -> bool:
-        return self.app._answered() and self.app.thread.activity() is None
+        return self.app._answered() and self.idle()
 
     def loaded(self) -> bool:
         return self.app.result.request.checkpoint.path == self.app.request.checkpoint.path or self.rendering()
@@ -90,7 +94,7 @@ def main() -> None:
         print(f"{large.name}: {large.stat().st_size / 1e6:.0f} MB; {os.cpu_count()} cores")
         bench = Bench()
         first = time.perf_counter()
-        bench.measure("importing PyTorch", lambda: bench.app.thread.activity() is None and time.perf_counter() - first > 0.5)
+        bench.measure("importing PyTorch", lambda: bench.idle() and time.perf_counter() > first + 0.5)
         bench.open("demo:stylegan2")
         bench.measure("opening a demo", bench.answered)
         bench.app.desk.latent.playing = True

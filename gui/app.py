@@ -1,4 +1,4 @@
-"""The frame loop: panels turn the request into the next one, the renderer's newest result is shown. It waits for nothing."""
+"""The frame loop: panels turn the request into the next one, the newest result is shown. It waits for nothing."""
 from __future__ import annotations
 
 import dataclasses
@@ -13,12 +13,12 @@ from gui import report
 from gui import settings as kept
 from gui.desk import Desk
 from gui.pace import ANIMATION, WORKING, Pace
-from gui.panels.network import completed, opening
+from gui.requests import ViewMemory, completed, opening, same_file
 from gui.settings import Settings
 from gui.window import Window, WindowError
 from renderer.images import load_request
 from renderer.thread import RenderThread
-from renderer.types import DEMOS, Activity, RenderRequest, RenderResult, View
+from renderer.types import DEMOS, Activity, RenderRequest, RenderResult
 
 SWITCH_INTERVAL = 0.0005                 # seconds: how long another thread may keep Python's lock from the frame loop
 
@@ -203,25 +203,6 @@ class App:
         }
 
 
-class ViewMemory:
-    """The image and the layers are each looked at in a way of their own: it is put back on the way back."""
-
-    def __init__(self):
-        self._kept = {True: View(), False: View(normalize=True)}
-
-    def follow(self, before: RenderRequest, after: RenderRequest) -> RenderRequest:
-        """`after`, with the view that belongs to what it shows if that changed between image and layer."""
-        was_image, is_image = before.tap == "image", after.tap == "image"
-        if was_image == is_image or not same_file(before, after):
-            return after
-        self._kept[was_image] = before.view
-        return replace(after, view=self._kept[is_image])
-
-
 def title_of(request: RenderRequest) -> str:
     path = request.checkpoint.path
     return f"{PurePath(path).name} - Stylescope" if path else "Stylescope"
-
-
-def same_file(one: RenderRequest, other: RenderRequest) -> bool:
-    return one.checkpoint.path == other.checkpoint.path

@@ -8,6 +8,7 @@ from pathlib import Path
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
+from gui.words import file_size
 
 LIMIT = 5000                             # entries read from one folder
 
@@ -58,8 +59,8 @@ class Browser:
             imgui.open_popup(self._title)
             self._opened = True
         screen = imgui.get_main_viewport()
-        imgui.set_next_window_size(ImVec2(min(theme.em(46), screen.size.x * 0.9), min(theme.em(32), screen.size.y * 0.85)),
-                                   imgui.Cond_.appearing)
+        size = ImVec2(min(theme.em(46), screen.size.x * 0.9), min(theme.em(32), screen.size.y * 0.85))
+        imgui.set_next_window_size(size, imgui.Cond_.appearing)
         imgui.set_next_window_pos(screen.get_center(), imgui.Cond_.appearing, ImVec2(0.5, 0.5))
         with imgui_ctx.begin_popup_modal(self._title) as popup, report.panel("Browser"):
             if not popup:
@@ -119,12 +120,3 @@ class Browser:
             self.done, self.chosen = True, str(path)
         else:
             self._problem = f"{path} is not there"
-
-
-def file_size(count: float) -> str:
-    """'310 MB'."""
-    for unit in ("B", "KB", "MB"):
-        if count < 999.5:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

@@ -1,4 +1,4 @@
-"""Commands: what menus, keys and later a palette offer, each with a title, a shortcut and what it does to the request."""
+"""Commands: what menus and keys offer, each with a title, a shortcut and what it does to the request."""
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Callable
 
 from imgui_bundle import ImVec2, imgui, imgui_ctx
@@ -12,18 +13,19 @@ from gui.commands import Command
 from gui.dialogs import Dialogs, folder_of
 from gui.jobs import Jobs
 from gui.messages import Messages
-from gui.panels.capture import CapturePanel, of_image, of_table
+from gui.panels.capture import CapturePanel
 from gui.panels.channel import ChannelPanel
-from gui.panels.latent import LatentPanel, at_seed, seed_of
+from gui.panels.latent import LatentPanel
 from gui.panels.layers import LayersPanel
 from gui.panels.mixing import MixingPanel
-from gui.panels.network import NetworkPanel, choose_path, closed
+from gui.panels.network import NetworkPanel, choose_path
 from gui.panels.performance import FrameTimes, PerformancePanel
 from gui.panels.spectrum import RadialPanel, SpectrumPanel
 from gui.panels.status import StatusBar, summary
 from gui.panels.transform import TransformPanel
 from gui.panels.truncation import TruncationPanel
 from gui.panels.viewer import Viewer
+from gui.requests import closed, of_image, of_table, stepped
 from gui.saving import Saver
 from renderer.types import DEMOS, RenderRequest, RenderResult
 
@@ -41,10 +43,9 @@ class Desk:
         self.jobs = Jobs(self.messages, app.window.wake)
         self.saver = Saver(self.jobs, self.messages, app.capture_folder)
         self.latent, self.mixing = LatentPanel(), MixingPanel()
-        recents = lambda: app.settings.recents
-        self.viewer = Viewer(self.ask_file, recents, lambda: app.thread.activity())
+        self.viewer = Viewer(self.ask_file, self._recents, lambda: app.thread.activity())
         self.panels = (
-            NetworkPanel(self.ask_file, recents), self.latent, self.mixing, TransformPanel(), TruncationPanel(),
+            NetworkPanel(self.ask_file, self._recents), self.latent, self.mixing, TransformPanel(), TruncationPanel(),
             LayersPanel(), ChannelPanel(), CapturePanel(self.saver, self.ask_folder, self._table),
             SpectrumPanel(), RadialPanel(), PerformancePanel(self.frames), self.viewer,
         )
@@ -63,7 +64,7 @@ class Desk:
 
     def draw(self, request: RenderRequest, answer: Answer) -> RenderRequest:
         """`answer(request)`: the newest result, as far as it is about the request's file."""
-        request = self._menus(request, answer(request))
+        request = self._guard("Menu", lambda: self._menus(request, answer(request))) or request
         self._guard("Status", self.status)
         self._dock()
         shown = set()
@@ -71,10 +72,14 @@ class Desk:
             request = self._panel(panel, request, answer(request), shown)
         if request.spectrum is not None and not shown & {SpectrumPanel.title, RadialPanel.title}:
             request = replace(request, spectrum=None)
-        for command in commands.pressed(self._app.window.take_chords(), self.commands):
-            request = commands.run(command, request, answer(request))
-        self.dialogs.draw()
+        request = self._keys(request, answer)
+        self._guard("Dialog", self.dialogs.draw)
         self._popups()
+        return request
+
+    def _keys(self, request: RenderRequest, answer: Answer) -> RenderRequest:
+        for command in commands.pressed(self._app.window.take_chords(), self.commands):
+            request = self._guard(command.title, partial(commands.run, command, request, answer(request))) or request
         return request
 
     def _panel(self, panel, request: RenderRequest, result: RenderResult, shown: set[str]) -> RenderRequest:
@@ -199,10 +204,10 @@ class Desk:
             Command("Smaller", lambda q, r: self._zoom(1 / 1.1), "Ctrl+Minus", "View", 2),
             Command("Normal size", lambda q, r: self._zoom(0), "Ctrl+0", "View", 2),
             Command("Animate", lambda q, r: self._toggle_play(), "Space", "Latent", 0, lambda: self.latent.playing),
-            Command("Next seed", lambda q, r: _step(q, 1), "Right", "Latent", 1),
-            Command("Previous seed", lambda q, r: _step(q, -1), "Left", "Latent", 1),
-            Command("Next row of seeds", lambda q, r: _step(q, 100), "Down", "Latent", 1),
-            Command("Previous row of seeds", lambda q, r: _step(q, -100), "Up", "Latent", 1),
+            Command("Next seed", lambda q, r: stepped(q, 1), "Right", "Latent", 1),
+            Command("Previous seed", lambda q, r: stepped(q, -1), "Left", "Latent", 1),
+            Command("Next row of seeds", lambda q, r: stepped(q, 100), "Down", "Latent", 1),
+            Command("Previous row of seeds", lambda q, r: stepped(q, -100), "Up", "Latent", 1),
             Command("Cancel", lambda q, r: app.cancel(), "Esc", "Latent", 2),
             Command("Shortcuts", lambda q, r: setattr(self, "_sheet", True), "F1", "Help"),
             Command("About", lambda q, r: setattr(self, "_about", True), "", "Help"),
@@ -234,8 +239,11 @@ class Desk:
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
+    def _recents(self) -> tuple[str, ...]:
+        return self._app.settings.recents
+
     def ask_file(self) -> None:
-        recents = self._app.settings.recents
+        recents = self._recents()
         self.dialogs.ask_file("Open a checkpoint", folder_of(recents[0] if recents else ""), self._app.open)
 
     def ask_folder(self) -> None:
@@ -254,7 +262,3 @@ class Desk:
             with imgui_ctx.begin_popup(title) as popup:
                 if popup:
                     draw()
-
-
-def _step(request: RenderRequest, seeds: int) -> RenderRequest:
-    return replace(request, latent=at_seed(request.latent, max(seed_of(request.latent) + seeds, 0)))

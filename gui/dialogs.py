@@ -1,4 +1,4 @@
-"""Asking for a file or a folder without blocking: the system's own dialog in the background, or the window's browser."""
+"""Asking for a file or a folder without blocking: the system's dialog in the background, or the window's browser."""
 from __future__ import annotations
 
 import shutil

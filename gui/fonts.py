@@ -1,4 +1,4 @@
-"""The type: one family with tabular figures, icons, and fallbacks for symbols and other scripts. Nothing is downloaded."""
+"""The type: one family with tabular figures, icons, fallbacks for symbols and other scripts. Nothing is downloaded."""
 from __future__ import annotations
 
 import sys
@@ -22,9 +22,11 @@ _SYMBOLS = {                             # arrows, mathematics, Arabic, Hebrew, 
     "win32": ("C:/Windows/Fonts/seguisym.ttf",),
 }
 _EAST_ASIAN = {
-    "linux": ("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
+    "linux": ("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+              "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
               "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
-              "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf", "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"),
+              "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
+              "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"),
     "darwin": ("/System/Library/Fonts/Hiragino Sans GB.ttc", "/System/Library/Fonts/PingFang.ttc"),
     "win32": ("C:/Windows/Fonts/msyh.ttc", "C:/Windows/Fonts/YuGothM.ttc", "C:/Windows/Fonts/malgun.ttf"),
 }

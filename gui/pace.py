@@ -1,4 +1,4 @@
-"""When the next frame is due: at once after an event, a few times more while ImGui settles, never while nothing moves."""
+"""When the next frame is due: at once after an event, a few times more while ImGui settles, never while all rests."""
 from __future__ import annotations
 
 SETTLE = (0.0, 0.0, 0.0, 0.2, 0.7)       # seconds after an event: layout follows in a frame or two, tooltips open later

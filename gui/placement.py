@@ -1,10 +1,11 @@
-"""Where a picture lies in the viewer: pure geometry. Lengths are screen pixels; positions in the picture run 0..1 in x."""
+"""Where a picture lies in the viewer: pure geometry, in screen coordinates."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 LARGEST_PIXEL = 128.0                    # screen pixels a picture's pixel may cover
 SMALLEST_WIDTH = 16.0
+Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Placement:
     center: tuple[float, float] = (0.5, 0.5)
     width: float | None = None
 
-    def rectangle(self, room: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    def rectangle(self, room: Rectangle, size: tuple[int, int]) -> Rectangle:
         """x0, y0, x1, y1 of a picture of `size` (height, width) inside `room` (x0, y0, x1, y1), on whole pixels."""
         x0, y0, x1, y1 = room
         aspect = size[0] / size[1]
@@ -26,7 +27,7 @@ class Placement:
         left, top = round((x0 + x1) / 2 - cx * width), round((y0 + y1) / 2 - cy * width)
         return left, top, left + width, top + width * aspect
 
-    def shown_width(self, room: tuple[float, float, float, float], size: tuple[int, int]) -> float:
+    def shown_width(self, room: Rectangle, size: tuple[int, int]) -> float:
         if self.width is not None:
             return self.width
         return fitting_width((room[2] - room[0], room[3] - room[1]), size)
@@ -47,10 +48,10 @@ class Placement:
         x, y = cx - by[0] / width, cy - by[1] / width
         return Placement((min(max(x, 0.0), 1.0), min(max(y, 0.0), size[0] / size[1])), width)
 
-    def actual_size(self, size: tuple[int, int]) -> Placement:
-        """One picture pixel on one screen pixel."""
+    def actual_size(self, size: tuple[int, int], density: float = 1.0) -> Placement:
+        """One picture pixel on one pixel of the display, which has `density` of them to a screen coordinate."""
         center = self.center if self.width is not None else (0.5, size[0] / size[1] / 2)
-        return replace(self, center=center, width=float(size[1]))
+        return replace(self, center=center, width=size[1] / density)
 
 
 FIT = Placement()

@@ -1,8 +1,11 @@
 """The report: where every named widget is and what the window knows, so that tests and scripts find things by name.
 
 Off unless the environment names a file: STYLESCOPE_REPORT=FILE. The file is JSON, replaced atomically whenever a frame
-differs from the one before: {"frame": n, "mouse": [x, y], "pressed": bool, "widgets": {"Panel/Name": [x0, y0, x1,
-y1]}, ..facts}. Rectangles are in window pixels, clipped to what can be clicked; a widget scrolled out of sight is listed under "hidden" instead.
+differs from the one before:
+
+    {"frame": n, "mouse": [x, y], "pressed": bool, "widgets": {"Panel/Name": [x0, y0, x1, y1]}, ..facts}
+
+Rectangles are in window pixels, clipped to what can be clicked; widgets scrolled out of sight are listed as "hidden".
 """
 from __future__ import annotations
 
@@ -54,7 +57,8 @@ def mark_tab() -> None:
     """Lists the tab of the docked window that has just begun as 'Panel/Tab'."""
     if _file and imgui.is_window_docked():
         rectangle = imgui.internal.get_current_window().dc.dock_tab_item_rect
-        _widgets[f"{_panel}/Tab"] = [round(v) for v in (rectangle.min.x, rectangle.min.y, rectangle.max.x, rectangle.max.y)]
+        low, high = rectangle.min, rectangle.max
+        _widgets[f"{_panel}/Tab"] = [round(v) for v in (low.x, low.y, high.x, high.y)]
 
 
 def publish(facts: dict[str, Any]) -> None:

@@ -78,8 +78,8 @@ class Canvas:
              checkered: bool = False) -> None:
         """Adds `picture`, uint8 [H, W, 3], to a draw list: over `rectangle`, as far as that lies inside `place`.
 
-        Both in screen coordinates; `place` has whole corners and is filled, where the picture leaves room, with the grey
-        or checkered backdrop.
+        Both in screen coordinates; `place` has whole corners and is filled, where the picture leaves room, with the
+        grey or checkered backdrop.
         """
         scale = imgui.get_io().display_framebuffer_scale
         x0, y0, x1, y1 = place

@@ -1,4 +1,4 @@
-"""Colours and measures. Greys are neutral, because pictures are judged in front of them; one accent marks what is chosen."""
+"""Colours and measures. Greys are neutral: pictures are judged in front of them. One accent marks what is chosen."""
 from __future__ import annotations
 
 from imgui_bundle import ImVec2, ImVec4, imgui, implot
@@ -88,7 +88,8 @@ def _apply_colors() -> None:
         "panel": ("window_bg", "tab_selected", "tab_dimmed_selected"),
         "popup": ("popup_bg",),
         "frame": ("frame_bg", "button", "scrollbar_grab"),
-        "frame_hovered": ("frame_bg_hovered", "button_hovered", "scrollbar_grab_hovered", "header_hovered", "tab_hovered"),
+        "frame_hovered": ("frame_bg_hovered", "button_hovered", "scrollbar_grab_hovered", "header_hovered",
+                          "tab_hovered"),
         "frame_active": ("frame_bg_active", "button_active", "scrollbar_grab_active"),
         "raised": ("table_header_bg",),
         "line": ("border", "table_border_strong", "table_border_light", "resize_grip", "tree_lines"),

@@ -1,4 +1,4 @@
-"""The window's few kinds of widgets: a labelled row with its value, a reset beside what was changed, and an explanation.
+"""The window's few kinds of widgets: a labelled row with its value, a reset beside what was changed, a tooltip.
 
 Every function draws one widget and returns the value it has now. `tip` explains the term in a sentence; `why_not`, when
 not empty, disables the widget and says why on hover. Every widget is listed in the report under its name.
@@ -178,7 +178,8 @@ def _bar(origin: float, share: float) -> Iterator[None]:
     alpha = imgui.get_style().alpha
     draw.add_rect_filled(low, ImVec2(low.x + width, low.y + height), theme.ink("frame", alpha), rounding)
     ends = sorted((low.x + origin * width, low.x + share * width))
-    draw.add_rect_filled(ImVec2(ends[0], low.y), ImVec2(ends[1], low.y + height), theme.ink("accent_low", alpha), rounding)
+    draw.add_rect_filled(ImVec2(ends[0], low.y), ImVec2(ends[1], low.y + height), theme.ink("accent_low", alpha),
+                         rounding)
     edge = min(max(low.x + share * width, low.x + theme.em(0.07)), low.x + width - theme.em(0.07))
     draw.add_rect_filled(ImVec2(edge - theme.em(0.07), low.y), ImVec2(edge + theme.em(0.07), low.y + height),
                          theme.ink("accent", alpha), theme.em(0.07))
@@ -283,7 +284,8 @@ def text_field(name: str, value: str, placeholder: str = "", tip: str = "") -> t
 
 # -- buttons ----------------------------------------------------------------------------------------------------------
 
-def button(words: str, tip: str = "", why_not: str = "", width: float = 0.0, name: str = "", chosen: bool = False) -> bool:
+def button(words: str, tip: str = "", why_not: str = "", width: float = 0.0, name: str = "",
+           chosen: bool = False) -> bool:
     """`width` 0: as wide as the words; negative: up to that far from the right edge."""
     with disabled(why_not):
         pressed = _pressed(words, chosen, ImVec2(width, 0)) if chosen else imgui.button(words, ImVec2(width, 0))

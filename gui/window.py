@@ -1,4 +1,4 @@
-"""The window: glfw, an OpenGL 3.3 context, ImGui inside it, the monitor's scale, dropped files. Knows nothing of panels."""
+"""The window: glfw, an OpenGL 3.3 context, ImGui inside it, the monitor's scale, dropped files, keys."""
 from __future__ import annotations
 
 import ctypes

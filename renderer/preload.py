@@ -1,4 +1,4 @@
-"""Loads PyTorch's libraries without holding Python's lock, which `import torch` would keep from the window meanwhile."""
+"""Loads PyTorch's libraries without holding Python's lock, which `import torch` would keep from the window."""
 from __future__ import annotations
 
 import ctypes

@@ -1,1 +1,1 @@
-"""One file a panel. A panel takes (request, result) and returns the request the person now wants; it holds widget memory only."""
+"""One file a panel: takes (request, result), returns the request the person now wants, holds widget memory only."""

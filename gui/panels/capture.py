@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Callable
 
 from gui import fonts, widgets
+from gui.requests import IMAGE, of_image, of_table
 from gui.saving import Saver
-from renderer.types import MixTable, RenderRequest, RenderResult, View
+from renderer.types import MixTable, RenderRequest, RenderResult
 
 
 class CapturePanel:
@@ -22,7 +23,7 @@ class CapturePanel:
         if widgets.button("Image", "The network's picture at its own resolution", nothing, width):
             self._saver.render(of_image(request))
         widgets.next_column()
-        no_layer = nothing or ("" if request.tap != "image" else "Choose one in Layers first")
+        no_layer = nothing or ("" if request.tap != IMAGE else "Choose one in Layers first")
         if widgets.button("Layer", "The layer shown in the viewer, as it is shown", no_layer, width):
             self._saver.render(replace(request, table=None))
         table = self._table(request, result)
@@ -41,13 +42,3 @@ class CapturePanel:
         widgets.next_column()
         widgets.align()
         widgets.clipped(str(self._saver.folder()), "dim", from_end=True)
-
-
-def of_image(request: RenderRequest) -> RenderRequest:
-    """The request for the plain image."""
-    view = request.view if request.tap == "image" else View()
-    return replace(request, tap="image", view=view, table=None, spectrum=None)
-
-
-def of_table(request: RenderRequest, table: MixTable | None) -> RenderRequest:
-    return replace(of_image(request), table=table)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from imgui_bundle import ImVec2, imgui
 
 from gui import report, theme, widgets
+from gui.words import percent, short
 from renderer.types import COLORMAPS, RenderRequest, RenderResult, TapStats, View
 
 GAIN = "Multiplies the signal before it is shown: +6 dB doubles it"
@@ -92,12 +93,3 @@ def _histogram(stats: TapStats) -> None:
     if stats.minimum < 0 < stats.maximum:
         zero = low.x + size.x * -stats.minimum / (stats.maximum - stats.minimum)
         draw.add_line(ImVec2(zero, low.y), ImVec2(zero, high.y), theme.ink("accent"))
-
-
-def short(value: float) -> str:
-    """Four figures: '0.01234', '−12.35', '1.2e+06'."""
-    return f"{value:.4g}".replace("-", "−")
-
-
-def percent(share: float) -> str:
-    return "0 %" if share == 0 else f"{100 * share:.3g} %"

@@ -7,11 +7,10 @@ from dataclasses import replace
 from imgui_bundle import ImVec2, imgui
 
 from gui import fonts, report, theme, widgets
+from gui.requests import MAX_SEED, ROW, at_seed, seed_of
 from renderer.types import Latent, RenderRequest, RenderResult
 
 CELL_EMS = 3.0                           # width of one seed on the pad
-ROW = 100                                # seeds per row of the plane: seed = x + 100 y
-MAX_SEED = 2 ** 31 - 1
 
 
 class LatentPanel:
@@ -93,7 +92,7 @@ class LatentPanel:
 
     def _animation(self) -> None:
         glyph = fonts.PAUSE if self.playing else fonts.PLAY
-        if widgets.button(f"{glyph}##play", "Travel along x (Space)", width=theme.em(2.4), name="Play", chosen=self.playing):
+        if widgets.button(f"{glyph}##play", "Travel along x (Space)", "", theme.em(2.4), "Play", chosen=self.playing):
             self.playing = not self.playing
         imgui.same_line()
         imgui.set_next_item_width(-1)
@@ -140,17 +139,3 @@ def _class(latent: Latent, count: int) -> Latent:
     if index != chosen or not latent.classes:
         latent = replace(latent, classes=((index, 1.0),))
     return latent
-
-
-def seed_of(latent: Latent) -> int:
-    """The nearest seed of the plane."""
-    return round(latent.x) + ROW * round(latent.y)
-
-
-def at_seed(latent: Latent, seed: int) -> Latent:
-    """On that seed, in the row where the latent is now if it lies there."""
-    row = round(latent.y)
-    column = seed - ROW * row
-    if not 0 <= column < 10 * ROW:
-        row, column = 0, seed
-    return replace(latent, x=float(column), y=float(row), z=None, w=None)

@@ -1,11 +1,10 @@
 """The layers panel: every tap of the network in order; a click shows it in the viewer."""
 from __future__ import annotations
 
-from dataclasses import replace
-
 from imgui_bundle import imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
+from gui.requests import look_at
 from renderer.types import RenderRequest, RenderResult, TapInfo
 
 STEPS = {                                # what the last part of a tap's name means (inspection.md "Activations")
@@ -84,16 +83,6 @@ def _right(words: str) -> None:
     room = imgui.get_content_region_avail().x - imgui.calc_text_size(words).x
     imgui.set_cursor_pos_x(imgui.get_cursor_pos_x() + max(room, 0.0))
     widgets.text(words, "dim")
-
-
-def look_at(request: RenderRequest, tap: TapInfo) -> RenderRequest:
-    """Shows `tap`; channels it doesn't have are drawn in to the last one."""
-    last = tap.shape[0] - 1
-    view, spectrum = request.view, request.spectrum
-    view = replace(view, channel=min(view.channel, last), channels=tuple(min(c, last) for c in view.channels))
-    if spectrum is not None and spectrum.channel is not None:
-        spectrum = replace(spectrum, channel=min(spectrum.channel, last))
-    return replace(request, tap=tap.name, view=view, spectrum=spectrum, table=None)
 
 
 def explained(tap: TapInfo) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import report, theme, widgets
-from gui.panels.latent import MAX_SEED
+from gui.requests import MAX_SEED
 from renderer.types import MixTable, ModelInfo, RenderRequest, RenderResult
 
 RANGES = {                               # inspection.md "Style": by resolution, and StyleGAN3's by row
@@ -95,7 +95,8 @@ class MixingPanel:
                 report.mark(name)
                 widgets.hint(tip)
                 imgui.same_line()
-            if widgets.button("Show", TABLE, "" if shown else problem, imgui.get_content_region_avail().x, "Show table", shown):
+            rest = imgui.get_content_region_avail().x
+            if widgets.button("Show", TABLE, "" if shown else problem, rest, "Show table", shown):
                 shown = not shown
         return replace(request, table=table if shown and table else None)
 

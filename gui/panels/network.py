@@ -2,15 +2,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import PurePath
 from typing import Callable, Sequence
 
 from imgui_bundle import imgui, imgui_ctx
 
-from gui import fonts, report, widgets
+from gui import fonts, report, widgets, words
+from gui.requests import FAMILIES, opening, reopened, shown_name
 from renderer.types import DEMOS, ModelInfo, RenderRequest, RenderResult
 
-FAMILIES = {"stylegan1": "StyleGAN1", "stylegan2": "StyleGAN2", "stylegan3": "StyleGAN3"}
 FORMATS = {"pytorch-pickle": "PyTorch pickle", "tensorflow-pickle": "TensorFlow pickle", "safetensors": "safetensors",
            "demo": "built in, untrained"}
 UNTRAINED = "Built-in networks, freshly initialised: untrained, so their pictures are noise."
@@ -57,7 +56,7 @@ class NetworkPanel:
         widgets.fact("Family", f"{FAMILIES.get(info.family, info.family)} {info.variant}")
         widgets.fact("Image", f"{width} × {height} × {info.channels}{classes}", "Width × height × channels")
         widgets.fact("Latents", f"z {info.z_dim}  →  w {info.num_ws} × {info.w_dim}", LATENTS)
-        widgets.fact("Weights", f"{count(info.parameters)}, {FORMATS.get(info.format, info.format)}",
+        widgets.fact("Weights", f"{words.count(info.parameters)}, {FORMATS.get(info.format, info.format)}",
                      f"{info.parameters} parameters in this generator")
         generators = [name for name in ("G_ema", "G") if name in info.networks]
         if len(generators) > 1:
@@ -95,51 +94,3 @@ def choose_path(paths: Sequence[str], request: RenderRequest, tip: str = "") -> 
         report.mark(path)
         widgets.hint(path)
     return request
-
-
-def shown_name(path: str) -> str:
-    """The file's name and its folder's; 'StyleGAN3-T' for 'demo:stylegan3-t'."""
-    if path.startswith("demo:"):
-        family, _, variant = path.removeprefix("demo:").partition("-")
-        return FAMILIES.get(family, family) + (f"-{variant.upper()}" if len(variant) == 1 else f", {variant}" if variant else "")
-    parts = PurePath(path).parts
-    return path if len(parts) < 2 else f"{parts[-1]}   ({parts[-2]})"
-
-
-def count(number: int) -> str:
-    """'23.2 M', '54 k'."""
-    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.0f} k"
-
-
-def opening(request: RenderRequest, path: str) -> RenderRequest:
-    """`request` turned to another checkpoint: what belongs to the old network is dropped, seed and psi stay."""
-    path = path.strip().strip('"')
-    if path == request.checkpoint.path:
-        return reopened(request)
-    fresh, latent = RenderRequest(), request.latent
-    return replace(
-        fresh,
-        checkpoint=replace(request.checkpoint, path=path, network="", reload=0),
-        latent=replace(fresh.latent, x=latent.x, y=latent.y, psi=latent.psi),
-        mix=replace(fresh.mix, seed=request.mix.seed),
-        synth=replace(fresh.synth, noise=request.synth.noise, noise_seed=request.synth.noise_seed),
-        spectrum=request.spectrum,
-    )
-
-
-def completed(request: RenderRequest, result: RenderResult) -> RenderRequest:
-    """`request` with what the network of `result` can't do without: a conditional one needs a class."""
-    latent, info = request.latent, result.info
-    if not info.c_dim or latent.classes or latent.w is not None or request.checkpoint.path != result.request.checkpoint.path:
-        return request
-    return replace(request, latent=replace(latent, classes=((0, 1.0),)))
-
-
-def reopened(request: RenderRequest) -> RenderRequest:
-    checkpoint = request.checkpoint
-    return replace(request, checkpoint=replace(checkpoint, reload=checkpoint.reload + 1))
-
-
-def closed(request: RenderRequest) -> RenderRequest:
-    """Nothing open; device and precision stay as they were set."""
-    return RenderRequest(replace(request.checkpoint, path="", network=""))

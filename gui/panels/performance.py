@@ -9,7 +9,7 @@ from dataclasses import replace
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import report, theme, widgets
-from gui.browser import file_size
+from gui.words import file_size, milliseconds
 from renderer.types import Checkpoint, RenderRequest, RenderResult, StageTime
 
 DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "mps"), ("auto", "fp32", "bf16", "fp16")
@@ -103,10 +103,3 @@ def _ops(result: RenderResult) -> None:
         report.mark(f"Ops on {backend}")
         for reason in reasons:
             widgets.wrapped(reason, "faint")
-
-
-def milliseconds(seconds: float) -> str:
-    """'0.4 ms', '41 ms', '2.31 s'."""
-    if seconds >= 1:
-        return f"{seconds:.2f} s"
-    return f"{1000 * seconds:.1f} ms" if seconds < 0.01 else f"{1000 * seconds:.0f} ms"

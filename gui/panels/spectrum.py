@@ -115,7 +115,7 @@ class RadialPanel:
             self._limits = shown
             low, high = max(float(seen.min()), float(seen.max()) - 120.0), float(seen.max())
             space = max(0.08 * (high - low), 1.0)
-            implot.setup_axes_limits(0.0, float(spectrum.nyquist) * 1.04, low - space, high + space, implot.Cond_.always)
+            implot.setup_axes_limits(0.0, 1.04 * spectrum.nyquist, low - space, high + space, implot.Cond_.always)
 
 
 def _ticks(reach: float) -> list[float]:
@@ -129,7 +129,8 @@ def _color_scale(corner: ImVec2, height: float, range_db: float) -> None:
               for step in range(steps + 1)]
     for step, (above, below) in enumerate(zip(colors, colors[1:])):
         top, bottom = corner.y + height * step / steps, corner.y + height * (step + 1) / steps
-        draw.add_rect_filled_multi_color(ImVec2(corner.x, top), ImVec2(corner.x + width, bottom), above, above, below, below)
+        draw.add_rect_filled_multi_color(ImVec2(corner.x, top), ImVec2(corner.x + width, bottom),
+                                         above, above, below, below)
     line = imgui.get_text_line_height()
     for share, words in ((0.0, f"+{range_db:.0f}"), (0.5, "0 dB"), (1.0, f"−{range_db:.0f}")):
         at = ImVec2(corner.x + width + theme.em(0.3), corner.y + share * (height - line))
@@ -149,7 +150,8 @@ def _name_lines(marks: list[tuple[float, str, str]]) -> None:
             at = implot.plot_to_pixels(value, 0.0).x
             left = at - gap - width if at - gap - width > corner.x else min(at + gap, corner.x + size.x - gap - width)
             top = corner.y + gap + index * height
-            draw.add_rect_filled(ImVec2(left - 1, top), ImVec2(left + width + 1, top + height), theme.ink("backdrop", 0.8))
+            low, high = ImVec2(left - 1, top), ImVec2(left + width + 1, top + height)
+            draw.add_rect_filled(low, high, theme.ink("backdrop", 0.8))
             draw.add_text(ImVec2(left, top), theme.ink(color), words)
 
 

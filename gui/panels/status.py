@@ -7,9 +7,8 @@ from typing import Callable
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
-from gui.browser import file_size
 from gui.messages import Message, Messages
-from gui.panels.performance import milliseconds
+from gui.words import file_size, milliseconds
 from renderer.types import Activity, RenderResult
 
 PATIENCE = 0.3                           # seconds of work before it is spoken of
@@ -22,7 +21,7 @@ class StatusBar:
 
     def __call__(self) -> None:
         """At the bottom of the window: work in progress, else what is under the cursor, else the last message."""
-        flags = imgui.WindowFlags_.no_scrollbar | imgui.WindowFlags_.no_saved_settings | imgui.WindowFlags_.no_decoration
+        flags = imgui.WindowFlags_.no_saved_settings | imgui.WindowFlags_.no_decoration
         with imgui_ctx.push_style_color(imgui.Col_.window_bg, theme.color("sunken")), \
                 imgui_ctx.push_style_var(imgui.StyleVar_.window_padding, ImVec2(theme.em(0.6), theme.em(0.1))), \
                 imgui_ctx.push_style_var(imgui.StyleVar_.window_border_size, 0.0):
@@ -97,4 +96,5 @@ def summary(result: RenderResult) -> str:
         return ""
     backends = " + ".join(sorted({op.backend for op in result.ops})) or "no ops"
     device = result.device.partition(" (")[0]
-    return "  ·  ".join((device, backends, result.precision, milliseconds(result.seconds), file_size(result.memory_bytes)))
+    took, memory = milliseconds(result.seconds), file_size(result.memory_bytes)
+    return "  ·  ".join((device, backends, result.precision, took, memory))

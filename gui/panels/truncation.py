@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gui import widgets
-from gui.panels.latent import MAX_SEED
+from gui.requests import MAX_SEED
 from renderer.types import Latent, ModelInfo, RenderRequest, RenderResult, Synth
 
 PSI = "w moves towards its average: 1 leaves it, 0 is the average picture, negative values give the opposite " \

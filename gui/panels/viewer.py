@@ -8,13 +8,11 @@ import numpy as np
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
-from gui.panels.layers import look_at
-from gui.panels.network import UNTRAINED, choose_path, opening, reopened, shown_name
-from gui.placement import FIT, Placement, pixel_at
+from gui.placement import FIT, pixel_at
+from gui.requests import IMAGE, look_at, opening, reopened, shown_name
 from gui.texture import Canvas
 from renderer.types import DEMOS, Activity, MixTable, RenderRequest, RenderResult
 
-IMAGE = "image"
 DEMO_HINT = "An untrained demo. Drop a checkpoint here, or press Ctrl+O, to open your own."
 WHEEL_FACTOR = 1.2                       # larger per step of the wheel
 
@@ -33,7 +31,7 @@ class Viewer:
         self._path = ""
         self.placement = FIT
         self.readout = ""                # what is under the cursor; empty: nothing
-        self.scale = 0.0                 # screen pixels per picture pixel
+        self.scale = 0.0                 # pixels of the display per pixel of the picture
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         self.readout = ""
@@ -95,7 +93,7 @@ class Viewer:
 
     def actual_size(self) -> None:
         if self._size[0]:
-            self.placement = self.placement.actual_size(self._size)
+            self.placement = self.placement.actual_size(self._size, _density())
 
     # -- the picture --------------------------------------------------------------------------------------------------
 
@@ -115,7 +113,7 @@ class Viewer:
         where, size = tuple(map(round, (low.x, low.y, high.x, high.y))), self._size
         self._interact(where, size)
         x0, y0, x1, y1 = self.placement.rectangle(where, size)
-        self.scale = (x1 - x0) / size[1]
+        self.scale = (x1 - x0) * _density() / size[1]
         with widgets.clip(draw, low, high):
             self._canvas.draw(draw, self._picture, where, (x0, y0, x1, y1), self._checker)
             report.mark_rectangle("Picture", x0, y0, x1, y1)
@@ -164,18 +162,20 @@ class Viewer:
         if widgets.button(f"{fonts.FOLDER}  Open…   Ctrl+O", width=width, name="Open", chosen=True):
             self._ask()
         imgui.dummy(ImVec2(0, theme.em(0.8)))
-        widgets.wrapped("Or try a demo. " + UNTRAINED, "dim", width)
-        for index, name in enumerate(DEMOS):
+        widgets.wrapped("Or try a demo: small, freshly initialised, untrained.", "dim", width)
+        half = (width - imgui.get_style().item_spacing.x) / 2
+        for index, path in enumerate(f"demo:{name}" for name in DEMOS):
             if index % 2:
                 imgui.same_line()
-            if widgets.button(shown_name(f"demo:{name}"), width=(width - imgui.get_style().item_spacing.x) / 2, name=f"demo:{name}"):
-                request = opening(request, f"demo:{name}")
+            if widgets.button(shown_name(path), width=half, name=path):
+                request = opening(request, path)
         recents = [path for path in self._recents() if not path.startswith("demo:")][:4]
         if recents:
             imgui.dummy(ImVec2(0, theme.em(0.8)))
             widgets.text("Recent", "dim")
             for path in recents:
-                if widgets.button(widgets.shorten(shown_name(path), width - theme.em(1)), path, width=width, name=path):
+                name = widgets.shorten(shown_name(path), width - theme.em(1))
+                if widgets.button(name, path, width=width, name=path):
                     request = opening(request, path)
         return request
 
@@ -214,6 +214,11 @@ class Viewer:
 
 def _tab(words: str, chosen: bool, why_not: str = "", name: str = "") -> bool:
     return widgets.button(f"{words}##{name}", "", why_not, name=name, chosen=chosen)
+
+
+def _density() -> float:
+    """Pixels of the display in a screen coordinate: 2 on a Mac's Retina display, 1 elsewhere."""
+    return imgui.get_io().display_framebuffer_scale.x or 1.0
 
 
 def _center(width: float, height: float) -> None:

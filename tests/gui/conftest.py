@@ -27,7 +27,8 @@ def checkpoints(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("checkpoints")
     small = {"z_dim": 32, "w_dim": 32, "channel_base": 256, "channel_max": 16}
     files = {}
-    for name, config in (("Gesichter ü 顔", StyleGAN2Config(32, **small)), ("three", StyleGAN3Config(32, c_dim=4, **small))):
+    configs = {"Gesichter ü 顔": StyleGAN2Config(32, **small), "three": StyleGAN3Config(32, c_dim=4, **small)}
+    for name, config in configs.items():
         torch.manual_seed(0)
         files[name] = folder / f"{name}.safetensors"
         save_native(files[name], {"G_ema": build(config), "G": build(config)})

@@ -1,4 +1,4 @@
-"""Drives the real window: Xvfb, real mouse and keyboard events, dropped files, screenshots; widgets are found by name."""
+"""Drives the real window: Xvfb, real mouse and key events, dropped files, screenshots; widgets are found by name."""
 import atexit
 import json
 import os
@@ -28,8 +28,8 @@ class Display:
 
     def __init__(self, size="1280x800", dpi: int | None = None, options: tuple[str, ...] = ()):
         read, write = os.pipe()
-        self._server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size}x24", "-nolisten", "tcp",
-                                         *options], pass_fds=(write,), stderr=subprocess.DEVNULL)
+        words = ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size}x24", "-nolisten", "tcp", *options]
+        self._server = subprocess.Popen(words, pass_fds=(write,), stderr=subprocess.DEVNULL)
         atexit.register(self.close)
         os.close(write)
         with os.fdopen(read) as pipe:
@@ -42,8 +42,8 @@ class Display:
         """What `xrdb -merge` does; the server forgets it with its last client, so this one stays."""
         from Xlib import X, display
         self._client = display.Display(self.name)
-        atom = self._client.get_atom("RESOURCE_MANAGER")
-        self._client.screen().root.change_property(atom, self._client.get_atom("STRING"), 8, text.encode(), X.PropModeReplace)
+        root, atom = self._client.screen().root, self._client.get_atom
+        root.change_property(atom("RESOURCE_MANAGER"), atom("STRING"), 8, text.encode(), X.PropModeReplace)
         self._client.sync()
 
     def close(self) -> None:
@@ -52,9 +52,10 @@ class Display:
 
 
 class Window:
-    """Stylescope running on a display. Positions in a widget are shares of its rectangle, (0, 0) its upper left corner."""
+    """Stylescope running on a display. Positions in a widget are shares of its rectangle, (0, 0) its upper left."""
 
-    def __init__(self, display: Display, folder: Path, *arguments: str, entry: str = "visualizer.py", **environment: str):
+    def __init__(self, display: Display, folder: Path, *arguments: str, entry: str = "visualizer.py",
+                 **environment: str):
         self.display, self.folder = display, folder
         self.captures = folder / "Pictures" / "Stylescope"
         self._report = folder / "report.json"
@@ -62,10 +63,11 @@ class Window:
         self._errors = open(folder / "stderr.txt", "w+")
         self._environment = {
             **os.environ, "DISPLAY": display.name, "STYLESCOPE_REPORT": str(self._report), "OMP_NUM_THREADS": "1",
-            "XDG_CONFIG_HOME": str(folder / "config"), "XDG_PICTURES_DIR": str(folder / "Pictures"), "HOME": str(folder),
-            "PYTHONPATH": str(ROOT), "WAYLAND_DISPLAY": "", "XDG_SESSION_TYPE": "x11", **environment}
-        self.process = subprocess.Popen([sys.executable, str(ROOT / entry), *arguments], cwd=ROOT, env=self._environment,
-                                        stderr=self._errors)
+            "XDG_CONFIG_HOME": str(folder / "config"), "XDG_PICTURES_DIR": str(folder / "Pictures"),
+            "HOME": str(folder), "PYTHONPATH": str(ROOT), "WAYLAND_DISPLAY": "", "XDG_SESSION_TYPE": "x11",
+            **environment}
+        self.process = subprocess.Popen([sys.executable, str(ROOT / entry), *arguments], cwd=ROOT,
+                                        env=self._environment, stderr=self._errors)
         self.wait(lambda r: r["frame"] > 2, 30)
         self._at = (0, 0)
         self._focus()
@@ -92,7 +94,8 @@ class Window:
             except (KeyError, TypeError, IndexError):
                 pass
             if time.monotonic() > end or self.process.poll() is not None:
-                said = {key: report.get(key) for key in ("frame", "mouse", "message", "error", "activity", "answered", "picture")}
+                told = ("frame", "mouse", "message", "error", "activity", "answered", "picture")
+                said = {key: report.get(key) for key in told}
                 pytest.fail(f"waited {seconds} s in vain; the window said {said}; standard error: {self.errors()!r}")
             time.sleep(0.02)
 
@@ -135,7 +138,7 @@ class Window:
         self.wait(lambda r: r["mouse"] == [x, y])
 
     def _sync(self) -> None:
-        """Waits until everything sent so far was taken in: events keep their order, and this one shows in the report."""
+        """Waits until everything sent so far was taken in: events keep their order, and a move shows in the report."""
         x, y = self._at
         self._move_to(x + (1 if x % 2 else -1), y)
 
@@ -193,7 +196,8 @@ class Window:
 
     def _type(self, text: str, key: str) -> None:
         """In place of what is in the field that was just clicked."""
-        for words in (("keydown", "ctrl"), ("key", "a"), ("keyup", "ctrl"), ("type", "--delay", 10, text), ("key", key)):
+        everything = (("keydown", "ctrl"), ("key", "a"), ("keyup", "ctrl"))
+        for words in (*everything, ("type", "--delay", 10, text), ("key", key)):
             if words != ("key", ""):
                 self._xdotool(*words)
                 self._sync()
@@ -232,7 +236,7 @@ class Window:
 
 
 def drop_file(display_name: str, path: Path, position: tuple[int, int]) -> None:
-    from Xlib import X, Xatom, display
+    from Xlib import X, display
     from Xlib.protocol import event
     server = display.Display(display_name)
     root = server.screen().root

@@ -1,11 +1,18 @@
-"""A render thread without a network: answers at once with pictures computed from the request, for tests of the window alone."""
+"""A render thread without a network: answers at once with pictures computed from the request."""
 import threading
-import time
 
 import numpy as np
 
-from renderer.types import (ModelInfo, OpStatus, RenderRequest, RenderResult, SpectrumResult, StageTime, TapInfo,
-                            TapStats)
+from renderer.types import (
+    ModelInfo,
+    OpStatus,
+    RenderRequest,
+    RenderResult,
+    SpectrumResult,
+    StageTime,
+    TapInfo,
+    TapStats,
+)
 
 RESOLUTION = 64
 FILES = {"plain.pkl": 0, "conditional.pkl": 10}
@@ -18,10 +25,11 @@ def model(path: str) -> ModelInfo:
         for conv in ("conv0", "conv1")[0 if index else 1:]:
             row = 2 * index - 1 + (conv == "conv1")
             taps += [TapInfo(f"b{r}.{conv}.{step}", (64, r, r), row, float(r)) for step in ("conv", "noise", "act")]
-        taps += [TapInfo(f"b{r}.torgb", (3, r, r), 2 * index + 1, float(r)), TapInfo(f"b{r}.image", (3, r, r), None, float(r))]
+        taps.append(TapInfo(f"b{r}.torgb", (3, r, r), 2 * index + 1, float(r)))
+        taps.append(TapInfo(f"b{r}.image", (3, r, r), None, float(r)))
     taps.append(TapInfo("image", (3, RESOLUTION, RESOLUTION), None, float(RESOLUTION)))
     return ModelInfo(path=path, format="pytorch-pickle", family="stylegan2", variant="skip", network="G_ema",
-                     networks=("G", "D", "G_ema"), resolution=(RESOLUTION, RESOLUTION), channels=3, z_dim=512, w_dim=512,
+                     networks=("G", "D", "G_ema"), resolution=(RESOLUTION,) * 2, channels=3, z_dim=512, w_dim=512,
                      c_dim=10 if "conditional" in path else 0, num_ws=10, parameters=23_191_522, kwargs="{}",
                      taps=tuple(taps), has_noise=True, has_transform="transform" in path, has_lod="growing" in path,
                      lod=0.0 if "growing" in path else None)
@@ -45,12 +53,12 @@ def answer(request: RenderRequest) -> RenderResult:
     rings = np.arange(width // 2, dtype=np.float32)
     curve = 30 - 60 * rings / max(len(rings), 1)
     spectrum = SpectrumResult(picture, (tap.rate, tap.rate), curve, rings, 12.0, 20.0, tap.rate / 2, tap.rate / 4)
-    return RenderResult(
-        request, info, picture, TapStats(tap.name, tap.shape, "float32", 0.1, 0.9, 3.2, -3.2, 3.0, 0.0, 0.01,
-                                         tuple(int(1000 * np.exp(-((i - 32) / 9) ** 2)) for i in range(64))),
-        spectrum if request.spectrum else None, tuple(StageTime(f"b{r}.conv0", r / 1000, r < 16) for r in (4, 8, 16, 32, 64)),
-        0.12, "CPU (1 of 2 threads)", "fp32", (OpStatus("upfirdn2d", "reference", ("cuda: no CUDA device",)),),
-        310_000_000, 24_000_000)
+    histogram = tuple(int(1000 * np.exp(-((i - 32) / 9) ** 2)) for i in range(64))
+    stats = TapStats(tap.name, tap.shape, "float32", 0.1, 0.9, 3.2, -3.2, 3.0, 0.0, 0.01, histogram)
+    times = tuple(StageTime(f"b{r}.conv0", r / 1000, r < 16) for r in (4, 8, 16, 32, 64))
+    ops = (OpStatus("upfirdn2d", "reference", ("cuda: no CUDA device",)),)
+    return RenderResult(request, info, picture, stats, spectrum if request.spectrum else None, times, 0.12,
+                        "CPU (1 of 2 threads)", "fp32", ops, 310_000_000, 24_000_000)
 
 
 class FakeThread:

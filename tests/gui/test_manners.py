@@ -1,5 +1,6 @@
 """The window's manners, on a renderer that answers at once: failures, scale, memory, what it remembers."""
 import json
+import os
 import time
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def start(display, tmp_path):
         if prepare:
             entry = tmp_path / "prepared.py"
             entry.write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport fake, gui.app\n"
-                             f"gui.app.RenderThread = fake.FakeThread\n{prepare}\nsys.exit(gui.app.run(sys.argv[1:]))\n")
+                             "gui.app.RenderThread = fake.FakeThread\n"
+                             f"{prepare}\nsys.exit(gui.app.run(sys.argv[1:]))\n")
         windows.append(driver.Window(on, tmp_path, *arguments, entry=str(entry), **environment))
         return windows[-1]
     yield start
@@ -83,6 +85,20 @@ def test_damaged_settings_do_not_keep_it_from_opening(start, tmp_path):
     file.write_text('{"layout": "[Docking][Data]\\nnonsense", "width": 900, "height": 700}')
     window = start("a/plain.pkl")
     window.answered()
+    assert window.close() == 0 and window.errors() == ""
+
+
+def test_a_native_dialog_is_asked_without_waiting_for_it(start, tmp_path):
+    """portable-file-dialogs runs the first of zenity, kdialog, .. that it finds; this one takes its time."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "zenity").write_text("#!/bin/sh\nsleep 1\necho chosen/plain.pkl\n")
+    (programs / "zenity").chmod(0o755)
+    window = start("a/plain.pkl", PATH=f"{programs}:{os.environ['PATH']}")
+    window.move("Viewer/Canvas")
+    window.key("ctrl+o", "Right")
+    window.wait(lambda r: r["request"]["latent"]["x"] == 1 and r["request"]["checkpoint"]["path"] == "a/plain.pkl")
+    window.wait(lambda r: r["request"]["checkpoint"]["path"] == "chosen/plain.pkl" and r["answered"])
     assert window.close() == 0 and window.errors() == ""
 
 

@@ -7,18 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gui import placement, settings
-from gui.app import ViewMemory
-from gui.browser import file_size, listing
+from gui import placement, requests, settings, words
+from gui.browser import listing
 from gui.jobs import Jobs
 from gui.messages import Messages
 from gui.pace import SETTLE, Pace
-from gui.panels import latent, layers, mixing, network, performance, transform
-from gui.panels.capture import of_image
+from gui.panels import latent, mixing, performance, transform
 from gui.placement import FIT, Placement
 from gui.saving import Saver, free_path, stem
-from renderer.types import (COLORMAPS, DEMOS, Array, Checkpoint, Latent, Mix, RenderRequest, Spectrum, Synth,
-                            View)
+from renderer.types import COLORMAPS, DEMOS, Array, Checkpoint, Latent, Mix, RenderRequest, Spectrum, Synth, View
 
 ROOM = (100, 50, 700, 450)
 
@@ -31,7 +28,8 @@ def test_names_are_the_real_ones():
 
 # -- placement --------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("size, width", [((64, 64), 384), ((32, 64), 576), ((1024, 512), 200), ((400, 400), 400), ((401, 401), 400)])
+@pytest.mark.parametrize("size, width", [((64, 64), 384), ((32, 64), 576), ((1024, 512), 200), ((400, 400), 400),
+                                         ((401, 401), 400)])
 def test_fit_takes_whole_multiples_where_it_magnifies(size, width):
     x0, y0, x1, y1 = FIT.rectangle(ROOM, size)
     assert x1 - x0 == width and (y1 - y0) * size[1] == pytest.approx(width * size[0])
@@ -84,25 +82,25 @@ def test_opening_drops_what_belongs_to_the_old_network():
     before = RenderRequest(
         Checkpoint("a.pkl", "G", "cpu", "fp16", "reference", 3), Latent(3.5, 2, classes=((4, 1.0),), psi=0.7, cutoff=5),
         Mix(9, (1, 2)), Synth("random", 8, (1.0,) * 9, 2.0), "b8.conv0.act", View("channel", channel=400), Spectrum(7))
-    after = network.opening(before, ' "b.pkl" ')
+    after = requests.opening(before, ' "b.pkl" ')
     assert after == RenderRequest(Checkpoint("b.pkl", "", "cpu", "fp16", "reference"), Latent(3.5, 2, psi=0.7), Mix(9),
                                   Synth("random", 8), spectrum=Spectrum(7))
-    assert network.opening(after, "b.pkl") == replace(after, checkpoint=replace(after.checkpoint, reload=1))
-    assert network.closed(after).checkpoint == Checkpoint("", "", "cpu", "fp16", "reference")
+    assert requests.opening(after, "b.pkl") == replace(after, checkpoint=replace(after.checkpoint, reload=1))
+    assert requests.closed(after).checkpoint == Checkpoint("", "", "cpu", "fp16", "reference")
 
 
 def test_a_conditional_network_gets_a_class():
     import fake
     request = RenderRequest(Checkpoint("x/conditional.pkl"))
-    assert network.completed(request, fake.answer(request)).latent.classes == ((0, 1.0),)
+    assert requests.completed(request, fake.answer(request)).latent.classes == ((0, 1.0),)
     chosen = replace(request, latent=Latent(classes=((3, 1.0),)))
-    assert network.completed(chosen, fake.answer(chosen)) == chosen
+    assert requests.completed(chosen, fake.answer(chosen)) == chosen
     other = RenderRequest(Checkpoint("other.pkl"))
-    assert network.completed(other, fake.answer(request)) == other
+    assert requests.completed(other, fake.answer(request)) == other
 
 
 def test_image_and_layers_keep_views_apart():
-    memory, image = ViewMemory(), RenderRequest(Checkpoint("a.pkl"), view=View(gain_db=3))
+    memory, image = requests.ViewMemory(), RenderRequest(Checkpoint("a.pkl"), view=View(gain_db=3))
     layer = memory.follow(image, replace(image, tap="b8.conv0.act"))
     assert layer.view == View(normalize=True)
     looked = replace(layer, view=View("channel", channel=5))
@@ -117,20 +115,20 @@ def test_a_layer_with_fewer_channels_draws_them_in():
     info = fake.model("a.pkl")
     torgb = next(tap for tap in info.taps if tap.name == "b8.torgb")
     request = RenderRequest(view=View("channel", (0, 50, 1), 60), spectrum=Spectrum(40))
-    after = layers.look_at(request, torgb)
+    after = requests.look_at(request, torgb)
     assert after.view.channels == (0, 2, 1) and after.view.channel == 2 and after.spectrum.channel == 2
 
 
 def test_saving_the_image_of_a_layers_request():
     request = RenderRequest(Checkpoint("a.pkl"), tap="b8.conv0.act", view=View(gain_db=20), spectrum=Spectrum())
-    assert of_image(request) == RenderRequest(Checkpoint("a.pkl"))
+    assert requests.of_image(request) == RenderRequest(Checkpoint("a.pkl"))
 
 
 @pytest.mark.parametrize("latent_, seed", [(Latent(3, 2), 203), (Latent(2.6, 0.4), 3), (Latent(150, 1), 250)])
 def test_seed_of_the_plane(latent_, seed):
-    assert latent.seed_of(latent_) == seed
-    assert latent.seed_of(latent.at_seed(latent_, seed + 1)) == seed + 1
-    assert latent.seed_of(latent.at_seed(latent_, 123456)) == 123456
+    assert requests.seed_of(latent_) == seed
+    assert requests.seed_of(requests.at_seed(latent_, seed + 1)) == seed + 1
+    assert requests.seed_of(requests.at_seed(latent_, 123456)) == 123456
 
 
 def test_animation_moves_by_time():
@@ -223,6 +221,7 @@ def test_stems_and_free_paths(tmp_path):
 
 def test_saver_renders_what_it_saves_and_says_where(tmp_path):
     import fake
+
     from renderer.images import load_request
     messages = Messages()
     jobs = Jobs(messages, lambda: None)
@@ -246,7 +245,8 @@ def test_a_job_that_fails_says_so():
         raise PermissionError(13, "Permission denied")
     jobs.run("save the picture", fails)
     jobs.close()
-    assert messages.latest.text == "Could not save the picture: Permission denied" and "Traceback" in messages.latest.details
+    assert messages.latest.text == "Could not save the picture: Permission denied"
+    assert "Traceback" in messages.latest.details
 
 
 def test_messages_are_kept_after_the_trouble_is_over():
@@ -269,11 +269,11 @@ def test_listing_shows_folders_first_and_hides_dots(tmp_path):
 
 
 def test_numbers_are_written_short():
-    assert [file_size(n) for n in (0, 999, 310e6, 12.34e9)] == ["0 B", "999 B", "310 MB", "12.3 GB"]
-    assert [performance.milliseconds(s) for s in (0.0004, 0.041, 2.314)] == ["0.4 ms", "41 ms", "2.31 s"]
-    assert [network.count(n) for n in (53_657, 23_191_522)] == ["54 k", "23.2 M"]
-    assert network.shown_name("demo:stylegan3-t") == "StyleGAN3-T"
-    assert network.shown_name("demo:stylegan2-conditional") == "StyleGAN2, conditional"
+    assert [words.file_size(n) for n in (0, 999, 310e6, 12.34e9)] == ["0 B", "999 B", "310 MB", "12.3 GB"]
+    assert [words.milliseconds(s) for s in (0.0004, 0.041, 2.314)] == ["0.4 ms", "41 ms", "2.31 s"]
+    assert [words.count(n) for n in (53_657, 23_191_522)] == ["54 k", "23.2 M"]
+    assert requests.shown_name("demo:stylegan3-t") == "StyleGAN3-T"
+    assert requests.shown_name("demo:stylegan2-conditional") == "StyleGAN2, conditional"
 
 
 def test_frame_times_give_quantiles_that_stand_still():

@@ -21,11 +21,15 @@ def window(display, checkpoints, tmp_path_factory):
     assert window.errors() == ""
 
 
-def reset(window, *names: str) -> None:
-    """Presses the reset buttons of changed values."""
-    for name in names:
-        window.click(name)
-        window.wait(lambda r: name not in r["widgets"])
+def reset(window, name: str) -> None:
+    """Presses the reset button of a changed value."""
+    window.click(name)
+    window.wait(lambda r: name not in r["widgets"])
+
+
+def seed(report) -> float:
+    latent = report["request"]["latent"]
+    return latent["x"] + 100 * latent["y"]
 
 
 def saved(window, count: int) -> list:
@@ -44,10 +48,10 @@ def test_opens_the_file_of_the_command_line(window, checkpoints):
 
 def test_seed_by_typing_stepping_and_dragging(window):
     window.fill("Latent/Seed", "207")
-    window.wait(lambda r: round(r["request"]["latent"]["x"] + 100 * r["request"]["latent"]["y"]) == 207)
+    window.wait(lambda r: seed(r) == 207)
     window.move("Viewer/Canvas")
     window.key("Right", "Right", "Left", "Down")
-    here = window.wait(lambda r: r["request"]["latent"]["x"] + 100 * r["request"]["latent"]["y"] == 308)["request"]["latent"]
+    here = window.wait(lambda r: seed(r) == 308)["request"]["latent"]
     window.drag("Latent/Seed plane", (0.3, 0.3), (0.45, 0.5))
     latent = window.wait(lambda r: r["request"]["latent"]["x"] > here["x"] and r["answered"])["request"]["latent"]
     assert latent["y"] > here["y"] and latent["x"] % 1 and latent["y"] % 1
