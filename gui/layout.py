@@ -11,6 +11,7 @@ RIGHT = (("Layers",), ("Channel",), ("Capture",))
 RIGHT_SHARES = (0.40, 0.44, 0.16)
 BOTTOM = (("Spectrum",), ("Radial profile",), ("Performance",))
 BOTTOM_SHARES = (0.36, 0.35, 0.29)
+NARROW = 42.0                            # font heights: where the bottom panels no longer fit side by side
 CENTER = "Viewer"
 
 
@@ -29,7 +30,10 @@ def build(root: int, position: ImVec2, size: ImVec2, font_size: float) -> None:
     bottom, center = _split(middle, imgui.Dir.down, bottom_share)
     _stack(left, LEFT, LEFT_SHARES, imgui.Dir.up)
     _stack(right, RIGHT, RIGHT_SHARES, imgui.Dir.up)
-    _stack(bottom, BOTTOM, BOTTOM_SHARES, imgui.Dir.left)
+    if (1 - left_share - right_share) * size.x < NARROW * font_size:
+        _stack(bottom, (sum(BOTTOM, ()),), (1.0,), imgui.Dir.left)
+    else:
+        _stack(bottom, BOTTOM, BOTTOM_SHARES, imgui.Dir.left)
     builder.dock_builder_dock_window(CENTER, center)
     builder.dock_builder_get_node(center).local_flags |= imgui.internal.DockNodeFlagsPrivate_.central_node
     builder.dock_builder_finish(root)

@@ -1,6 +1,8 @@
 """Colours and measures. Greys are neutral: pictures are judged in front of them. One accent marks what is chosen."""
 from __future__ import annotations
 
+from functools import cache
+
 from imgui_bundle import ImVec2, ImVec4, imgui, implot
 
 FONT_SIZE = 15.0                         # pixels at 100 %
@@ -28,11 +30,13 @@ COLORS = {
 _colors = COLORS["dark"]
 
 
+@cache
 def color(name: str, alpha: float = 1.0) -> ImVec4:
     value = _colors[name]
     return ImVec4((value >> 16) / 255, (value >> 8 & 255) / 255, (value & 255) / 255, alpha)
 
 
+@cache
 def ink(name: str, alpha: float = 1.0) -> int:
     """A colour for draw lists."""
     return imgui.color_convert_float4_to_u32(color(name, alpha))
@@ -47,6 +51,8 @@ def apply(scale: float, name: str = "dark") -> None:
     """Sets ImGui's and ImPlot's style for a UI scale (1 = 100 %)."""
     global _colors
     _colors = COLORS[name]
+    color.cache_clear()
+    ink.cache_clear()
     _apply_measures(scale)
     _apply_colors()
     _apply_plots(scale)

@@ -6,10 +6,10 @@ not empty, disables the widget and says why on hover. Every widget is listed in 
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Iterator, Sequence
 
-from imgui_bundle import ImVec2, ImVec4, imgui, imgui_ctx
+from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import fonts, report, theme
 
@@ -20,8 +20,7 @@ _HOVER = imgui.HoveredFlags_.for_tooltip | imgui.HoveredFlags_.allow_when_disabl
 # -- words ------------------------------------------------------------------------------------------------------------
 
 def text(words: str, color: str = "text") -> None:
-    with imgui_ctx.push_style_color(imgui.Col_.text, theme.color(color)):
-        imgui.text_unformatted(words)
+    imgui.text_colored(theme.color(color), words)
 
 
 def heading(words: str) -> None:
@@ -183,11 +182,10 @@ def _bar(origin: float, share: float) -> Iterator[None]:
     edge = min(max(low.x + share * width, low.x + theme.em(0.07)), low.x + width - theme.em(0.07))
     draw.add_rect_filled(ImVec2(edge - theme.em(0.07), low.y), ImVec2(edge + theme.em(0.07), low.y + height),
                          theme.ink("accent", alpha), theme.em(0.07))
-    clear = {imgui.Col_.frame_bg: 0.0, imgui.Col_.frame_bg_hovered: 0.06, imgui.Col_.frame_bg_active: 0.09,
-             imgui.Col_.slider_grab: 0.0, imgui.Col_.slider_grab_active: 0.0}
-    with ExitStack() as stack:
-        for slot, strength in clear.items():
-            stack.enter_context(imgui_ctx.push_style_color(slot, ImVec4(1, 1, 1, strength)))
+    clear, slots, push = theme.color("text", 0.0), imgui.Col_, imgui_ctx.push_style_color
+    with push(slots.frame_bg, clear), push(slots.frame_bg_hovered, theme.color("text", 0.06)), \
+            push(slots.frame_bg_active, theme.color("text", 0.09)), push(slots.slider_grab, clear), \
+            push(slots.slider_grab_active, clear):
         yield
 
 

@@ -28,6 +28,7 @@ class MixingPanel:
     def __init__(self):
         self._across, self._down = "1-4", "10-12"
         self._anchor = 0                 # row clicked last, where a shift-click's range starts
+        self._known: tuple[ModelInfo | None, dict] = None, {}        # a network and its `layers_of_rows`
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         info = result.info
@@ -63,7 +64,7 @@ class MixingPanel:
         lines = max(1, -(-info.num_ws * (least + gap) // (room + gap)))
         per_line = int(-(-info.num_ws // lines))
         size = ImVec2((room + gap) / per_line - gap, theme.em(2.3))
-        layers = layers_of_rows(info)
+        layers = self._layers(info)
         with imgui_ctx.push_style_var(imgui.StyleVar_.item_spacing, ImVec2(gap, gap)):
             for row in range(info.num_ws):
                 if row % per_line:
@@ -71,6 +72,11 @@ class MixingPanel:
                 if _cell(row, layers.get(row, ([], 0)), row in rows, size):
                     rows = self._clicked(rows, row)
         return rows
+
+    def _layers(self, info: ModelInfo) -> dict[int, tuple[list[str], int]]:
+        if info is not self._known[0]:
+            self._known = info, layers_of_rows(info)
+        return self._known[1]
 
     def _clicked(self, rows: tuple[int, ...], row: int) -> tuple[int, ...]:
         """Flips a row; with shift, makes all from the row clicked last alike."""

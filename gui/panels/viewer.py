@@ -118,6 +118,7 @@ class Viewer:
             self._canvas.draw(draw, self._picture, where, (x0, y0, x1, y1), self._checker)
             report.mark_rectangle("Picture", x0, y0, x1, y1)
             if words:
+                words = widgets.shorten(words, high.x - low.x - theme.em(1))
                 at = ImVec2((low.x + high.x - imgui.calc_text_size(words).x) / 2, high.y - theme.em(1.4))
                 draw.add_rect_filled(ImVec2(low.x, at.y - theme.em(0.2)), high, theme.ink("backdrop", 0.8))
                 draw.add_text(at, theme.ink("dim"), words)
