@@ -108,6 +108,13 @@ class LayerGeometry:
     conv_clamp: float | None = 256
     critically_sampled: bool = False
 
+    @property
+    def up_size(self) -> tuple[int, int]:
+        """(width, height) of the signal the activation is applied to."""
+        x0, x1, y0, y1 = self.padding
+        width, height = ((size + self.conv_kernel - 1) * self.up_factor - (self.up_taps - 1) for size in self.in_size)
+        return width + x0 + x1, height + y0 + y1
+
 
 @dataclass(frozen=True)
 class StyleGAN3Config:

@@ -119,13 +119,11 @@ class Layer(nn.Module):
     def _taps(self, w_row: int, f_t_in: float, f_t_out: float) -> tuple[Tap, ...]:
         """`up` still has the input's band limits; `act` is what the output's will be cut out of."""
         g = self.geometry
-        width, height = (size + g.conv_kernel - 1 for size in g.in_size)
-        x0, x1, y0, y1 = g.padding
-        up_size = width * g.up_factor + x0 + x1 - (g.up_taps - 1), height * g.up_factor + y0 + y1 - (g.up_taps - 1)
+        conv_size = tuple(size + g.conv_kernel - 1 for size in g.in_size)
         up_rate = g.in_rate * g.up_factor
-        steps = (("conv", (width, height), g.in_rate, g.in_cutoff, f_t_in),
-                 ("up", up_size, up_rate, g.in_cutoff, f_t_in),
-                 ("act", up_size, up_rate, g.out_cutoff, f_t_out),
+        steps = (("conv", conv_size, g.in_rate, g.in_cutoff, f_t_in),
+                 ("up", g.up_size, up_rate, g.in_cutoff, f_t_in),
+                 ("act", g.up_size, up_rate, g.out_cutoff, f_t_out),
                  ("out", g.out_size, g.out_rate, g.out_cutoff, f_t_out))
         return tuple(Tap(f"{g.name}.{step}", (g.out_channels, *size[::-1]), w_row, rate, cutoff, stopband)
                      for step, size, rate, cutoff, stopband in steps)

@@ -41,7 +41,11 @@ def fetch(url: str, progress: Progress, folder: Path | None = None, max_bytes: i
     A cut download leaves NAME.part, which the next call continues if the server still has the same file.
     `progress(text, fraction)` may raise to give up. Raises CheckpointError.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        parts.port                                                # raises, where it is no port
+    except ValueError as error:
+        raise CheckpointError(url, f"is no address: {error}", "check the address") from None
     if parts.scheme == "file":
         return Path(urllib.request.url2pathname(parts.path))
     if parts.scheme not in ("http", "https") or not parts.hostname:

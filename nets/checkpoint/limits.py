@@ -10,6 +10,8 @@ from typing import Any
 
 from cuda_ops.bias_act import ACTIVATIONS
 from nets.config import AnyConfig, StyleGAN3Config
+from nets.errors import UserError
+from nets.plan import plan
 
 from .blob import Malformed
 
@@ -19,8 +21,10 @@ SMALLER = {"resolution": 1 << 14, "num_layers": 64, "up_factor": 64, "down_facto
            "down_taps": 512, "filter_size": 64, "lrelu_upsampling": 16, "conv_kernel": 15, "mbstd_num_channels": 64}
 AT_LEAST_ONE = ("resolution", "img_channels", "w_dim", "channel_base", "channel_max", "channels", "start_size",
                 "in_channels", "out_channels", "in_size", "out_size", "conv_kernel", "up_factor", "down_factor",
-                "up_taps", "down_taps", "mbstd_group_size")
+                "up_taps", "down_taps", "filter_size", "lrelu_upsampling", "mbstd_group_size")
 SIGNED = ("padding",)
+NOT_NEGATIVE = ("conv_clamp", "in_rate", "out_rate", "input_rate", "input_cutoff")
+MAX_SIGNAL = 1 << 32         # numbers in one layer; the largest of StyleGAN3 at 1024 x 1024 holds under 2^30
 
 
 def check_config(config: AnyConfig) -> None:
@@ -32,6 +36,26 @@ def check_config(config: AnyConfig) -> None:
     needed = 0 if isinstance(config, StyleGAN3Config) else width.bit_length() - 2
     if needed and config.channels is not None and len(config.channels) != needed:
         raise Malformed(f"gives {len(config.channels)} channel counts for {needed} resolutions")
+    if isinstance(config, StyleGAN3Config):
+        _check_layers(config)
+
+
+def _check_layers(config: StyleGAN3Config) -> None:
+    """Every layer takes in the size the one before puts out, and no signal on the way is absurdly large."""
+    try:
+        layers = plan(config)
+    except (UserError, ValueError, TypeError, ArithmeticError) as error:
+        raise Malformed(f"asks for layers that cannot be planned ({error})") from error
+    layers = config.layers or layers
+    size = (config.input_size, config.input_size) if config.input_size else layers[0].in_size
+    for g in layers:
+        out_size = [(n - g.down_taps) // g.down_factor + 1 for n in g.up_size]
+        if g.in_size != size or tuple(out_size) != g.out_size:
+            raise Malformed(f"describes a layer {g.name} whose sizes contradict one another")
+        if g.out_channels * math.prod(g.up_size) > MAX_SIGNAL:
+            raise Malformed(f"asks for signals of {g.out_channels}x{g.up_size[1]}x{g.up_size[0]} in layer {g.name}, "
+                            "which no network of this kind has")
+        size = g.out_size
 
 
 def _start_width(config: AnyConfig) -> int:
@@ -64,7 +88,8 @@ def _fits(value: Any, hint: Any, name: str) -> bool:
     if hint is int:
         return type(value) is int and _least(name) <= value <= SMALLER.get(name, LARGER.get(name, MAX_INT))
     if hint is float:
-        return type(value) in (int, float) and math.isfinite(value) and abs(value) <= MAX_FLOAT
+        least = 0 if name in NOT_NEGATIVE else -MAX_FLOAT
+        return type(value) in (int, float) and math.isfinite(value) and least <= value <= MAX_FLOAT
     if hint is str:
         return type(value) is str and (value in ACTIVATIONS if name == "activation" else _is_layer_name(value))
     return type(value) is hint                                      # bool, None

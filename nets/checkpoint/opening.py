@@ -101,7 +101,7 @@ def open_checkpoint(source: str, progress: Progress = quiet) -> Checkpoint:
     if source.startswith(DEMO):
         return _open_demo(source)
     with _reported(source):
-        path = fetch(source, progress) if is_url(source) else Path(source).expanduser()
+        path = fetch(source, progress) if is_url(source) else Path(os.path.expanduser(source))
         file = _open_file(path)
         try:
             with _reported(source):
@@ -164,21 +164,24 @@ def _networks(root: Any) -> tuple[str, dict[str, NetworkRecord], list[str]]:
     makers = {name: partial(_tf_record, network) for name, network in tf_networks.items()}
     makers |= {name: partial(_torch_record, module, is_ada) for name, module in modules.items()}
     networks: dict[str, NetworkRecord] = {}
-    generators = {"G", "G_ema"}
-    notes, failure = [], Malformed("is a pickle, but holds no StyleGAN network", kinds.ORIGINAL)
+    failures: dict[str, Malformed] = {}
+    notes: list[str] = []
     for name, make in makers.items():
         try:
             record, unknown = make()
             check_config(record.config)
         except Malformed as error:
-            failure = error
+            failures[name] = error
             notes.append(f"{name} is left out: it {error.reason}")
             continue
         networks[name] = record
         if unknown:
             notes.append(f"{name} was made with options this program does not know: {', '.join(unknown)[:200]}")
-    if not networks or generators & set(makers) and not generators & set(networks):
-        raise failure
+    shown = next((name for name in ("G_ema", "G") if name in makers), None)
+    if shown in failures:                           # another one in its place would not be what was asked for
+        raise failures[shown]
+    if not networks:
+        raise failures.get("D", Malformed("is a pickle, but holds no StyleGAN network", kinds.ORIGINAL))
     return ("tensorflow-pickle" if tf_networks else "pytorch-pickle"), networks, notes
 
 

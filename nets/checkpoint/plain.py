@@ -1,6 +1,7 @@
 """A file's keyword arguments as JSON can hold them."""
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .values import Global, Instance
@@ -17,6 +18,8 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     left[0] -= 1
     if left[0] < 0 or depth == 0:
         return "…"
+    if isinstance(value, float) and not math.isfinite(value):        # JSON has no word for it
+        return str(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, dict):

@@ -9,7 +9,8 @@ import torch
 from checkpoint_files import EasyDict, Persistent, dump_persistent, geometry_attributes, persist, random_network
 from nets.checkpoint import open_checkpoint
 from nets.checkpoint.allowed import resolve
-from nets.checkpoint.blob import Blob
+from nets.checkpoint.blob import Blob, Malformed
+from nets.checkpoint.limits import check_config
 from nets.checkpoint.reader import Reader
 from nets.config import DiscriminatorConfig, MappingConfig, StyleGAN2Config, StyleGAN3Config
 from nets.errors import CheckpointError
@@ -242,6 +243,52 @@ def test_filters_a_file_lacks_are_recomputed(written):
 def test_absurd_configurations(written, field, value):
     with pytest.raises(CheckpointError):
         written({"G_ema": persist(random_network(G2), FLAT_KWARGS | {field: value})}).build()
+
+
+def test_no_other_generator_stands_in(written):
+    """A file is opened for its G_ema; where that can't be read, G would pass for it."""
+    g = random_network(G2)
+    with pytest.raises(CheckpointError, match="z_dim = -1"):
+        written({"G": persist(g, FLAT_KWARGS), "G_ema": persist(g, FLAT_KWARGS | {"z_dim": -1})})
+    checkpoint = written({"G": persist(g, FLAT_KWARGS | {"z_dim": -1}), "G_ema": persist(g, FLAT_KWARGS)})
+    assert list(checkpoint.networks) == ["G_ema"] and any("z_dim" in note for note in checkpoint.notes)
+
+
+@pytest.mark.parametrize("layer, change, says", [
+    ("L1_36_12", {"padding": [60000] * 4}, "L1_36_12 whose sizes contradict"),
+    ("L1_36_12", {"padding": [-60000] * 4}, "contradict"),
+    ("L1_36_12", {"in_size": np.array([65535, 65535])}, "contradict"),
+    ("L0_36_12", {"in_size": np.array([40, 40])}, "L0_36_12 whose sizes contradict"),
+    ("L1_36_12", {"conv_clamp": -3}, "conv_clamp = -3"),
+    ("input", {"bandwidth": -2}, "input_cutoff = -2"),
+])
+def test_absurd_geometries(written, layer, change, says):
+    g = random_network(G3)
+    attributes = geometry_attributes(g)
+    attributes[f"synthesis.{layer}"] |= change
+    with pytest.raises(CheckpointError, match=says):
+        written({"G_ema": persist(g, KWARGS3, attributes)})
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"first_cutoff": 0}, "cannot be planned"), ({"first_cutoff": -1.0}, "cannot be planned"),
+    ({"num_critical": 100}, "cannot be planned"), ({"lrelu_upsampling": 0}, "lrelu_upsampling = 0"),
+    ({"filter_size": 0}, "filter_size = 0")])
+def test_plans_that_cannot_be(written, change, says):
+    g = random_network(G3)
+    for attributes in ({}, geometry_attributes(g)):
+        with pytest.raises(CheckpointError, match=says):
+            written({"G_ema": persist(g, KWARGS3 | change, attributes)})
+
+
+def test_absurd_signals(tmp_path):
+    """Layers whose weights are few, but whose signals would fill any memory."""
+    config = StyleGAN3Config(512, z_dim=4, w_dim=4, channel_base=512 * 700, channel_max=700, num_layers=6,
+                             conv_kernel=1, lrelu_upsampling=16, filter_size=2)
+    with pytest.raises(Malformed, match="asks for signals of 700x"):
+        check_config(config)
+    for resolution in (1024, 2048):                          # real ones pass
+        check_config(StyleGAN3Config(resolution, channel_base=65536, channel_max=1024, conv_kernel=1))
 
 
 def test_tensors_that_claim_one_storage_many_times(written):
