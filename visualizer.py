@@ -7,6 +7,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
+import os
+import re
 import sys
 import warnings
 from contextlib import contextmanager
@@ -14,10 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator
 
-from nets.errors import CheckpointError, UserError, one_line
-from renderer.types import Array, Checkpoint, Latent, Mix, RenderRequest, Synth
+MISSING = "the Python package '{}' is not installed here: run `make run` once, then use .venv/bin/python"
+try:
+    from nets.errors import CheckpointError, UserError, one_line
+    from renderer.types import Array, Checkpoint, Latent, Mix, RenderRequest, Synth
+except ModuleNotFoundError as error:
+    sys.exit(MISSING.format(error.name))
 
 COMMANDS = ("info", "render", "score", "convert", "doctor")
+MAX_SEED = 2 ** 32 - 1                   # numpy.random.RandomState takes no other
 USAGE = """\
 visualizer.py [FILE...]                   open the window
 visualizer.py info FILE [--json]          what is in a checkpoint
@@ -42,18 +50,30 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: list[str]) -> int:
     try:
-        if argv and argv[0] in COMMANDS:
-            warnings.simplefilter("ignore")          # standard error carries one line or none
-            run_command(argv)
-            return 0
-        return open_window(argv)
+        with flushed_output():
+            if argv and argv[0] in COMMANDS:
+                warnings.simplefilter("ignore")      # standard error carries one line or none
+                run_command(argv)
+                return 0
+            return open_window(argv)
     except KeyboardInterrupt:
         return fail("interrupted")
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
     except Exception as error:
         return fail(sentence(error))
+
+
+@contextmanager
+def flushed_output() -> Iterator[None]:
+    """Standard output that cannot be written is an error here; at the interpreter's end it would be several lines."""
+    try:
+        yield
+    finally:
+        try:
+            if sys.stdout:
+                sys.stdout.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Refusal(f"standard output cannot be written: {error.strerror}") from None
 
 
 def fail(line: str) -> int:
@@ -63,6 +83,8 @@ def fail(line: str) -> int:
 
 def sentence(error: Exception) -> str:
     """One line for any exception; unforeseen ones keep their type's name."""
+    if isinstance(error, ModuleNotFoundError):
+        return MISSING.format(error.name)
     foreseen = isinstance(error, (UserError, Refusal))
     return one_line(str(error) if foreseen else f"unexpected {type(error).__name__}: {error}")
 
@@ -106,18 +128,18 @@ def command_parser() -> Parser:
     p.add_argument("file", metavar="FILE", nargs="?")
     p.add_argument("--network", choices=("G_ema", "G"))
     source = p.add_mutually_exclusive_group()
-    source.add_argument("--seed", type=int, metavar="N", help="z = RandomState(N).randn(1, z_dim); default 0")
+    source.add_argument("--seed", type=seed, metavar="N", help="z = RandomState(N).randn(1, z_dim); default 0")
     source.add_argument("--z", metavar="Z.npy", help="[N, z_dim]")
     source.add_argument("--w", metavar="W.npy", help="[N, num_ws, w_dim] or [num_ws, w_dim]; psi does not act on it")
     p.add_argument("--class", dest="class_index", type=int, metavar="K", help="class of a conditional network")
-    p.add_argument("--psi", type=float, metavar="P", help="truncation of mapped w; default 1")
+    p.add_argument("--psi", type=number, metavar="P", help="truncation of mapped w; default 1")
     p.add_argument("--cutoff", type=int, metavar="N", help="truncate the first N rows of w only")
     p.add_argument("--noise", choices=("const", "none", "random"))
-    p.add_argument("--noise-seed", type=int, metavar="N")
-    p.add_argument("--mix-seed", type=int, metavar="N", help="a second seed for the rows of --mix-rows")
+    p.add_argument("--noise-seed", type=seed, metavar="N")
+    p.add_argument("--mix-seed", type=seed, metavar="N", help="a second seed for the rows of --mix-rows")
     p.add_argument("--mix-rows", type=rows, metavar="0-3,7", help="rows of w taken from --mix-seed")
     p.add_argument("--transform", metavar="M.npy", help="3x3, written into StyleGAN3's input transform")
-    p.add_argument("--lod", type=float, metavar="L", help="level of detail of a progressive network")
+    p.add_argument("--lod", type=number, metavar="L", help="level of detail of a progressive network")
     p.add_argument("--tap", metavar="NAME", help="a layer's signal instead of the image; `info` lists them")
     p.add_argument("--state", metavar="STATE.json|SHOT.png", help="start from a saved state; other options override it")
     p.add_argument("--precision", choices=("fp32", "bf16", "fp16"))
@@ -156,7 +178,7 @@ def info(args) -> None:
     print(f"image {model.resolution[1]}x{model.resolution[0]}, {model.channels} channels;  z {model.z_dim}, "
           f"w {model.num_ws}x{model.w_dim}, classes {model.c_dim};  {model.parameters:,} parameters")
     for note in model.notes:
-        print(f"note: {note}")
+        print(f"note: {one_line(note)}")
     width = max(len(tap.name) for tap in model.taps)
     for tap in model.taps:
         row = "" if tap.w_row is None else f"  w[{tap.w_row}]"
@@ -211,24 +233,24 @@ def doctor(args) -> None:
 def request_of(args) -> RenderRequest:
     """The request the options ask for, on top of `--state` where one is given."""
     request = RenderRequest()
-    if args.state:
+    if args.state is not None:
         from renderer.images import load_request
         request = replace(load_request(args.state), spectrum=None)
-    elif args.file is None:
+    if not (args.file or request.checkpoint.path):
         raise Refusal("visualizer.py render: the checkpoint FILE is missing (see visualizer.py render --help)")
-    if (args.mix_seed is None) != (args.mix_rows is None) and not args.state:
+    if (args.mix_seed is None) != (args.mix_rows is None) and args.state is None:
         raise Refusal("visualizer.py render: --mix-seed and --mix-rows go together")
     latent = request.latent
     if args.seed is not None:
         latent = replace(latent, x=float(args.seed), y=0.0, z=None, w=None)
-    if args.z:
+    if args.z is not None:
         latent = replace(latent, z=Array.of(read_npy(args.z, dims=(2,))), w=None)
-    if args.w:
+    if args.w is not None:
         w = read_npy(args.w, dims=(2, 3))
         latent = replace(latent, w=Array.of(w if w.ndim == 3 else w[None]), z=None)
     if args.class_index is not None:
         latent = replace(latent, classes=((args.class_index, 1.0),))
-    transform = tuple(map(float, read_npy(args.transform, shape=(3, 3)).ravel())) if args.transform else None
+    transform = None if args.transform is None else read_transform(args.transform)
     return replace(
         request,
         checkpoint=overlaid(request.checkpoint, path=args.file, network=args.network, device=args.device,
@@ -236,7 +258,7 @@ def request_of(args) -> RenderRequest:
         latent=overlaid(latent, psi=args.psi, cutoff=args.cutoff),
         mix=overlaid(request.mix, seed=args.mix_seed, rows=args.mix_rows),
         synth=overlaid(request.synth, noise=args.noise, noise_seed=args.noise_seed, transform=transform, lod=args.lod),
-        tap=args.tap or request.tap,
+        tap=request.tap if args.tap is None else args.tap,
     )
 
 
@@ -245,17 +267,28 @@ def overlaid(base: Checkpoint | Latent | Mix | Synth, **options):
     return replace(base, **{name: value for name, value in options.items() if value is not None})
 
 
+def seed(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > MAX_SEED:
+        raise argparse.ArgumentTypeError(f"'{text}' is no seed: a whole number from 0 to {MAX_SEED}")
+    return int(text)
+
+
+def number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a finite number")
+    return value
+
+
 def rows(text: str) -> tuple[int, ...]:
     """'0-3,7' -> (0, 1, 2, 3, 7)."""
     chosen: set[int] = set()
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        ends = re.fullmatch(r"\s*([0-9]{1,4})(?:-([0-9]{1,4}))?\s*", part)
+        span = range(int(ends[1]), int(ends[2] or ends[1]) + 1) if ends else ()
+        if not span:
             raise argparse.ArgumentTypeError(f"'{text}' is not a list of rows such as 0-3,7")
-        first, last = int(first), int(last or first)
-        if last - first > 1000:
-            raise argparse.ArgumentTypeError(f"'{part}' spans more rows than any network has")
-        chosen.update(range(first, last + 1))
+        chosen.update(span)
     return tuple(sorted(chosen))
 
 
@@ -266,16 +299,22 @@ def output(name: str, *suffixes: str) -> Path:
         raise Refusal(f"{name}: the output's name must end in {' or '.join(suffixes)}")
     if not path.parent.is_dir():
         raise Refusal(f"{name}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise Refusal(f"{name}: is a folder")
     return path
 
 
 def read_npy(name: str, dims: tuple[int, ...] = (), shape: tuple[int, ...] | None = None):
+    """The array of numbers in a file, float32 or float64; of `shape`, or with one of `dims` as its dimensions."""
     import numpy as np
+    if Path(name).exists() and not Path(name).is_file():             # a pipe would wait for its writer
+        raise Refusal(f"{name}: is no ordinary file")
     try:
         array = np.load(name, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a NumPy .npy file of numbers"
-        raise Refusal(f"{name}: {reason}") from None
+    except OSError as error:
+        raise Refusal(f"{name}: cannot be read: {error.strerror or error}") from None
+    except Exception:                    # a header is parsed as Python, and a damaged one fails in many ways
+        raise Refusal(f"{name}: not a NumPy .npy file of numbers") from None
     wanted = f"shape {shape}" if shape else f"{' or '.join(map(str, dims))} dimensions"
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or (
             array.shape != shape if shape else array.ndim not in dims):
@@ -284,10 +323,19 @@ def read_npy(name: str, dims: tuple[int, ...] = (), shape: tuple[int, ...] | Non
     return array.astype(np.float32 if array.dtype != np.float64 else np.float64)
 
 
+def read_transform(name: str) -> tuple[float, ...]:
+    """The nine numbers of a 3x3 matrix, row by row."""
+    values = tuple(map(float, read_npy(name, shape=(3, 3)).ravel()))
+    if not all(map(math.isfinite, values)):
+        raise Refusal(f"{name}: holds numbers that are not finite")
+    return values
+
+
 def write_npy(path: Path, array) -> None:
     import numpy as np
-    with open(path, "wb") as file:
-        np.save(file, np.ascontiguousarray(array, dtype=np.float32))
+
+    from renderer.images import write_whole
+    write_whole(path, lambda file: np.save(file, np.ascontiguousarray(array, dtype=np.float32)))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Sequence
+from typing import BinaryIO, Callable, Sequence
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
@@ -25,9 +25,19 @@ def save_png(path: str | os.PathLike, picture: np.ndarray, request: RenderReques
     info = PngImagePlugin.PngInfo()
     if request is not None:
         info.add_itxt(KEYWORD, state.to_json(request))   # uncompressed: readers limit what they inflate
-    path = Path(path)
+    write_whole(Path(path), lambda file: Image.fromarray(picture).save(file, "PNG", pnginfo=info))
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Lets `write` fill a temporary file beside `path`, then puts it in place. Raises UserError if that can't be."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        _write_whole(path, lambda file: Image.fromarray(picture).save(file, "PNG", pnginfo=info))
+        try:
+            with open(temporary, "wb") as file:
+                write(file)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
 
@@ -39,6 +49,8 @@ def load_request(path: str | os.PathLike) -> RenderRequest:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():         # a pipe would wait for its writer
+            raise UserError("is no ordinary file")
         with open(path, "rb") as file:
             is_png = file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
         text = _read_itxt(path) if is_png else path.read_text(encoding="utf-8")
@@ -72,14 +84,3 @@ def _read_itxt(path: Path) -> str:
     if text is None:
         raise UserError("holds no Stylescope state; screenshots and pictures rendered by Stylescope do")
     return text
-
-
-def _write_whole(path: Path, write) -> None:
-    """Lets `write` fill a temporary file beside `path`, then puts it in place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

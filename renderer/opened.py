@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import torch
 
@@ -84,7 +84,7 @@ class Opened:
     def _check_generator(file: OpenCheckpoint, wanted: Checkpoint, name: str) -> None:
         generators = [key for key, record in file.networks.items() if isinstance(record.config, GeneratorConfig)]
         if name not in generators:
-            raise CheckpointError(wanted.path, f"it holds no generator '{name}'",
+            raise CheckpointError(wanted.path, f"it holds no generator {name}".rstrip(),
                                   f"it has {', '.join(generators)}" if generators else "")
 
 
@@ -94,4 +94,5 @@ def _capitalised(progress: Progress) -> Progress:
 
 def short_name(source: str) -> str:
     """The file's name of a path or URL; 'demo:NAME' as it is."""
-    return os.path.basename(urlsplit(source).path if "://" in source else source) or source
+    path = re.sub(r"^[^/]+://[^/?#]*|[?#].*", "", source) if "://" in source else source
+    return os.path.basename(path) or source

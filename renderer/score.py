@@ -22,6 +22,8 @@ def score(file: OpenCheckpoint, path: str, device: torch.device, images: np.ndar
     c_dim = record.config.c_dim
     if c_dim and labels is None:
         raise UserError(f"this discriminator is conditional: it needs labels [{len(images)}, {c_dim}].")
+    if not c_dim and labels is not None and labels.shape[1:] != (0,):
+        raise UserError("this discriminator is not conditional: it takes no labels.")
     if images.ndim != 4 or not len(images):
         raise UserError(f"the images have shape {list(images.shape)}, [N, C, H, W] is needed.")
     discriminator = file.build("D").to(device)

@@ -1,5 +1,6 @@
 """The headless face: every recorded number through `render` and `score` on the checkpoint files, and its manners."""
 import json
+import os
 import re
 import subprocess
 import sys
@@ -295,6 +296,22 @@ def test_info_for_people(capsys):
     (["render", "demo:stylegan3-t", "--cutoff", "x", "-o", "x.png"], "cutoff"),
     (["score", "demo:stylegan2", "--images", "missing.npy", "-o", "x.npy"], "missing.npy"),
     (["frobnicate.pkl", "--unknown"], "--unknown"),
+    (["render", "demo:stylegan2", "--seed", "-1", "-o", "x.npy"], "4294967295"),
+    (["render", "demo:stylegan2", "--seed", "4294967296", "-o", "x.npy"], "4294967295"),
+    (["render", "demo:stylegan2", "--seed", "1" * 400, "-o", "x.npy"], "seed"),
+    (["render", "demo:stylegan2", "--mix-seed", "-1", "--mix-rows", "0", "-o", "x.npy"], "--mix-seed"),
+    (["render", "demo:stylegan2", "--noise", "random", "--noise-seed", "-1", "-o", "x.npy"], "--noise-seed"),
+    (["render", "demo:stylegan2", "--psi", "nan", "-o", "x.npy"], "finite"),
+    (["render", "demo:stylegan2", "--psi", "inf", "-o", "x.png"], "finite"),
+    (["render", "demo:stylegan1", "--lod", "nan", "-o", "x.npy"], "finite"),
+    (["render", "demo:stylegan2", "--mix-rows", "3-0", "--mix-seed", "1", "-o", "x.png"], "rows"),
+    (["render", "demo:stylegan2", "--mix-rows", "\u00b2", "--mix-seed", "1", "-o", "x.png"], "such as"),
+    (["render", "demo:stylegan2", "--mix-rows", "0-3,", "--mix-seed", "1", "-o", "x.png"], "such as"),
+    (["render", "demo:stylegan2", "--tap", "", "-o", "x.png"], "no tap"),
+    (["render", "demo:stylegan2", "--z", "", "-o", "x.png"], "no ordinary file"),
+    (["render", "http://[::1/x.pkl", "-o", "x.png"], "address"),
+    (["info", "http://host:port/x.pkl"], "address"),
+    (["convert", "~nobody-of-this-name/x.pkl", "-o", "x.safetensors"], "does not exist"),
     (["info"], "FILE"),
 ])
 def test_refusals_are_one_line(argv, says, capsys, tmp_path, monkeypatch):
@@ -320,6 +337,75 @@ def test_arrays_of_the_wrong_shape(capsys, tmp_path):
     refused(capsys, "render", "demo:stylegan3-t", "--z", tmp_path / "bad.npy", "-o", tmp_path / "x.npy")
     np.save(tmp_path / "bad.npy", np.zeros((3, 4), np.float32))
     refused(capsys, "render", "demo:stylegan3-t", "--transform", tmp_path / "bad.npy", "-o", tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("numbers", [np.nan, np.inf])
+def test_a_transform_that_is_not_finite(numbers, capsys, tmp_path):
+    np.save(tmp_path / "m.npy", np.full((3, 3), numbers))
+    assert "finite" in refused(capsys, "render", "demo:stylegan3-t", "--transform", tmp_path / "m.npy",
+                               "-o", tmp_path / "x.png")
+
+
+def header(shape: str) -> bytes:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
+
+
+@pytest.mark.parametrize("data", [b"", b"text", header("(10**12, 64)"), header("(1000000000000, 64)"), header("(-1, 64)"),
+                                  header("((((("), header("(1, 64)")])
+def test_damaged_arrays(data, capsys, tmp_path):
+    (tmp_path / "z.npy").write_bytes(data)
+    line = refused(capsys, "render", "demo:stylegan3-t", "--z", tmp_path / "z.npy", "-o", tmp_path / "x.npy")
+    assert "z.npy: not a NumPy .npy file" in line
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipes_are_not_waited_for(capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for argv in (["demo:stylegan3-t", "--z", tmp_path / "pipe"], ["--state", tmp_path / "pipe"], [tmp_path / "pipe"]):
+        assert "no ordinary file" in refused(capsys, "render", *argv, "-o", tmp_path / "x.npy")
+
+
+def test_places_that_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "folder.npy").mkdir()
+    assert "is a folder" in refused(capsys, "render", "demo:stylegan3-t", "-o", tmp_path / "folder.npy")
+    for suffix in ("npy", "png"):
+        out = tmp_path / f"{'x' * 250}.{suffix}"                     # its temporary name is too long
+        assert "cannot be written" in refused(capsys, "render", "demo:stylegan3-t", "-o", out)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.npy"]
+
+
+def test_a_state_without_a_checkpoint(capsys, tmp_path):
+    (tmp_path / "state.json").write_text('{"stylescope": 1, "request": {}}')
+    assert "FILE" in refused(capsys, "render", "--state", tmp_path / "state.json", "-o", tmp_path / "x.npy")
+
+
+def test_nan_latents_render(run):
+    info = shape_of("demo:stylegan3-t")
+    assert np.isnan(run("render", "demo:stylegan3-t", z=np.full((1, info["z_dim"]), np.nan))).all()
+
+
+def test_output_that_cannot_be_written():
+    """A closed pipe and a full disk are one line too, although Python writes the rest of the output only as it ends."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    for argv in (["convert", "--help"], ["info", "demo:stylegan3-t"]):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run([sys.executable, "visualizer.py", *argv], cwd=ROOT, stdout=write, stderr=subprocess.PIPE,
+                              text=True, env=environment)
+        os.close(write)
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+        assert done.stderr.startswith("standard output cannot be written")
+
+
+@pytest.mark.parametrize("package", ["numpy", "torch"])
+def test_a_missing_package(package):
+    """As with a Python other than the project's own."""
+    script = (f"import runpy, sys; sys.modules['{package}'] = None; sys.argv = ['visualizer.py', 'info', 'demo:stylegan2'];"
+              "sys.path.insert(0, '.'); runpy.run_path('visualizer.py', run_name='__main__')")
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert f"'{package}'" in done.stderr and "make run" in done.stderr
 
 
 def test_as_a_process(tmp_path):

@@ -140,6 +140,10 @@ def test_score_refuses_in_a_sentence(files, tmp_path):
                                          (np.repeat(images, 2, 0)[:6], np.repeat(labels, 2, 0)[:6], "groups")):
         with pytest.raises(UserError, match=says):
             pipeline.score(path, bad_images, bad_labels)
+    plain, images = Checkpoint(files("sg2-skip"), device="cpu"), np.zeros((4, 3, 32, 32))
+    with pytest.raises(UserError, match="takes no labels"):
+        pipeline.score(plain, images, labels)
+    assert pipeline.score(plain, images, labels[:, :0]).shape == (4, 1)
     save_native(tmp_path / "g.safetensors", {"G_ema": tiny("sg1")})
     with pytest.raises(UserError, match="no discriminator"):
         pipeline.score(Checkpoint(str(tmp_path / "g.safetensors"), device="cpu"), images)
