@@ -14,7 +14,7 @@ import torch
 
 from cuda_ops import dispatch
 
-PACKAGES = ("torch", "imgui-bundle", "glfw", "PyOpenGL", "numpy", "pillow", "scipy", "safetensors")
+PACKAGES = ("torch", "imgui-bundle", "glfw", "PyOpenGL", "numpy", "pillow", "safetensors")
 LABELS = {"good": "ok     ", "missing": "--     ", "bad": "PROBLEM"}
 
 
