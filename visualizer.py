@@ -12,10 +12,10 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterator
 
 MISSING = "the Python package '{}' is not installed here: run `make run` once, then use .venv/bin/python"
 try:
@@ -65,13 +65,18 @@ def main(argv: list[str]) -> int:
 @contextmanager
 def flushed_output() -> Iterator[None]:
     """Standard output that cannot be written is an error here; at the interpreter's end it would be several lines."""
+    error = None
     try:
         yield
+    except BrokenPipeError as broken:                # at once, where output is not buffered
+        error = broken
     finally:
         try:
             if sys.stdout:
                 sys.stdout.flush()
-        except OSError as error:
+        except OSError as unwritten:
+            error = unwritten
+        if error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Refusal(f"standard output cannot be written: {error.strerror}") from None
 
