@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 from imgui_bundle import ImVec2, imgui
+from OpenGL import GL
 
-from gui import gl, theme
+from gui import theme
 
 _VERTEX = """#version 330
 uniform vec4 rectangle;                  // x0, y0, x1, y1 in clip space
@@ -48,20 +49,20 @@ class Texture:
         """Uploads uint8 [H, W, 3], unless it is the very array that is shown already."""
         if picture is self._shown:
             return
-        self.id = self.id or gl.new(gl.gen_textures)
+        self.id = self.id or int(GL.glGenTextures(1))
         height, width, _ = picture.shape
-        gl.bind_texture(gl.TEXTURE_2D, self.id)
-        gl.pixel_store(gl.UNPACK_ALIGNMENT, 1)
-        gl.tex_image_2d(gl.TEXTURE_2D, 0, gl.RGB8, width, height, 0, gl.RGB, gl.UNSIGNED_BYTE,
-                        np.ascontiguousarray(picture).ctypes.data)
-        gl.generate_mipmap(gl.TEXTURE_2D)
-        _set_filters(gl.NEAREST, gl.LINEAR_MIPMAP_LINEAR)
-        gl.bind_texture(gl.TEXTURE_2D, 0)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self.id)
+        GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
+        GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGB8, width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE,
+                        np.ascontiguousarray(picture))
+        GL.glGenerateMipmap(GL.GL_TEXTURE_2D)
+        _set_filters(GL.GL_NEAREST, GL.GL_LINEAR_MIPMAP_LINEAR)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
         self._shown = picture
 
     def delete(self) -> None:
         if self.id:
-            gl.delete(gl.delete_textures, self.id)
+            GL.glDeleteTextures(1, [self.id])
         self.id, self._shown = 0, None
 
 
@@ -98,34 +99,34 @@ class Canvas:
         _redraws += 1
         width, height = size
         self._prepare(size)
-        gl.bind_framebuffer(gl.FRAMEBUFFER, self._frame)
-        gl.viewport(0, 0, width, height)
-        gl.disable(gl.SCISSOR_TEST)
-        gl.disable(gl.BLEND)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)
+        GL.glViewport(0, 0, width, height)
+        GL.glDisable(GL.GL_SCISSOR_TEST)
+        GL.glDisable(GL.GL_BLEND)
         _draw_backdrop(size, checkered)
-        gl.use_program(self._program)
-        gl.bind_vertex_array(self._vertices)
-        gl.bind_texture(gl.TEXTURE_2D, self.picture.id)
+        GL.glUseProgram(self._program)
+        GL.glBindVertexArray(self._vertices)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self.picture.id)
         clip = [2 * v / s - 1 for v, s in zip(inside, (width, height) * 2)]
-        gl.uniform_4f(gl.get_uniform_location(self._program, b"rectangle"), *clip)
-        gl.draw_arrays(gl.TRIANGLE_STRIP, 0, 4)
-        gl.bind_vertex_array(0)
-        gl.use_program(0)
-        gl.bind_texture(gl.TEXTURE_2D, 0)
-        gl.bind_framebuffer(gl.FRAMEBUFFER, 0)
+        GL.glUniform4f(GL.glGetUniformLocation(self._program, "rectangle"), *clip)
+        GL.glDrawArrays(GL.GL_TRIANGLE_STRIP, 0, 4)
+        GL.glBindVertexArray(0)
+        GL.glUseProgram(0)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, 0)
 
     def _prepare(self, size: tuple[int, int]) -> None:
         """Makes what is drawn with, at first, and a target of another size, when it changed."""
         if not self._program:
-            self._program, self._vertices = gl.build_program(_VERTEX, _FRAGMENT), gl.new(gl.gen_vertex_arrays)
-            self._frame, self._target = gl.new(gl.gen_framebuffers), gl.new(gl.gen_textures)
+            self._program, self._vertices = _build_program(), int(GL.glGenVertexArrays(1))
+            self._frame, self._target = int(GL.glGenFramebuffers(1)), int(GL.glGenTextures(1))
         if self._drawn is not None and self._drawn[1] == size:
             return
-        gl.bind_texture(gl.TEXTURE_2D, self._target)
-        gl.tex_image_2d(gl.TEXTURE_2D, 0, gl.RGBA8, *size, 0, gl.RGBA, gl.UNSIGNED_BYTE, None)
-        _set_filters(gl.NEAREST, gl.NEAREST)
-        gl.bind_framebuffer(gl.FRAMEBUFFER, self._frame)
-        gl.framebuffer_texture_2d(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, self._target, 0)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self._target)
+        GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGBA8, *size, 0, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, None)
+        _set_filters(GL.GL_NEAREST, GL.GL_NEAREST)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)
+        GL.glFramebufferTexture2D(GL.GL_FRAMEBUFFER, GL.GL_COLOR_ATTACHMENT0, GL.GL_TEXTURE_2D, self._target, 0)
 
     def clear(self) -> None:
         """Lets go of the picture."""
@@ -135,31 +136,46 @@ class Canvas:
     def close(self) -> None:
         self.clear()
         if self._program:
-            gl.delete_program(self._program)
-            gl.delete(gl.delete_vertex_arrays, self._vertices)
-            gl.delete(gl.delete_framebuffers, self._frame)
-            gl.delete(gl.delete_textures, self._target)
+            GL.glDeleteProgram(self._program)
+            GL.glDeleteVertexArrays(1, [self._vertices])
+            GL.glDeleteFramebuffers(1, [self._frame])
+            GL.glDeleteTextures(1, [self._target])
         self._target = self._frame = self._program = self._vertices = 0
 
 
 def _draw_backdrop(size: tuple[int, int], checkered: bool) -> None:
     """Fills the bound target."""
     plain, other = theme.color("backdrop"), theme.color("checker")
-    gl.clear_color(plain.x, plain.y, plain.z, 1)
-    gl.clear(gl.COLOR_BUFFER_BIT)
+    GL.glClearColor(plain.x, plain.y, plain.z, 1)
+    GL.glClear(GL.GL_COLOR_BUFFER_BIT)
     if not checkered:
         return
     side = max(round(theme.em(0.8)), 1)
-    gl.enable(gl.SCISSOR_TEST)
-    gl.clear_color(other.x, other.y, other.z, 1)
+    GL.glEnable(GL.GL_SCISSOR_TEST)
+    GL.glClearColor(other.x, other.y, other.z, 1)
     for y in range(0, size[1], side):
         for x in range(y // side % 2 * side, size[0], 2 * side):
-            gl.scissor(x, y, side, side)
-            gl.clear(gl.COLOR_BUFFER_BIT)
-    gl.disable(gl.SCISSOR_TEST)
+            GL.glScissor(x, y, side, side)
+            GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+    GL.glDisable(GL.GL_SCISSOR_TEST)
 
 
 def _set_filters(magnified: int, minified: int) -> None:
-    for parameter, value in ((gl.TEXTURE_MAG_FILTER, magnified), (gl.TEXTURE_MIN_FILTER, minified),
-                             (gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE), (gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE)):
-        gl.tex_parameter(gl.TEXTURE_2D, parameter, value)
+    for parameter, value in ((GL.GL_TEXTURE_MAG_FILTER, magnified), (GL.GL_TEXTURE_MIN_FILTER, minified),
+                             (GL.GL_TEXTURE_WRAP_S, GL.GL_CLAMP_TO_EDGE), (GL.GL_TEXTURE_WRAP_T, GL.GL_CLAMP_TO_EDGE)):
+        GL.glTexParameteri(GL.GL_TEXTURE_2D, parameter, value)
+
+
+def _build_program() -> int:
+    """Raises RuntimeError with the driver's words if it refuses the shaders."""
+    program = GL.glCreateProgram()
+    for kind, source in ((GL.GL_VERTEX_SHADER, _VERTEX), (GL.GL_FRAGMENT_SHADER, _FRAGMENT)):
+        shader = GL.glCreateShader(kind)
+        GL.glShaderSource(shader, source)
+        GL.glCompileShader(shader)
+        GL.glAttachShader(program, shader)
+        GL.glDeleteShader(shader)
+    GL.glLinkProgram(program)
+    if not GL.glGetProgramiv(program, GL.GL_LINK_STATUS):
+        raise RuntimeError(f"OpenGL refused a shader: {GL.glGetProgramInfoLog(program)}")
+    return int(program)

@@ -3,17 +3,21 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Iterator
 
 import numpy as np
-from imgui_bundle import ImVec2, imgui, implot
+import OpenGL
 
-from gui import fonts, gl, theme
-from gui.damage import Damage
-from gui.texture import Canvas
+OpenGL.ERROR_CHECKING = False            # a glGetError after every call doubles the frame time
+OpenGL.ERROR_ON_COPY = True
+from imgui_bundle import imgui, implot  # noqa: E402  before glfw: the first import decides which libglfw is loaded
 
-import glfw  # isort:skip  after imgui_bundle: the first import decides which libglfw is loaded
+import glfw  # noqa: E402  isort:skip
+from OpenGL import GL  # noqa: E402
+
+from gui import fonts, theme  # noqa: E402
+from gui.damage import Damage  # noqa: E402
 
 NAMED_KEYS = {glfw.KEY_SPACE: "Space", glfw.KEY_ESCAPE: "Esc", glfw.KEY_TAB: "Tab", glfw.KEY_LEFT: "Left",
               glfw.KEY_RIGHT: "Right", glfw.KEY_UP: "Up", glfw.KEY_DOWN: "Down", glfw.KEY_EQUAL: "Plus",
@@ -44,17 +48,6 @@ class Window:
         imgui.backends.opengl3_init("#version 330")
         self.scale = 0.0
         self.follow_scale()
-        self._show_first_frame()
-
-    def _show_first_frame(self) -> None:
-        """Words and a picture, so that OpenGL compiles its shaders before any other work starts."""
-        canvas, place = Canvas(), (0.0, 0.0, 1.0, 1.0)
-        with self.frame():
-            draw = imgui.get_background_draw_list()
-            draw.add_text(ImVec2(theme.em(1), theme.em(1)), theme.ink("dim"), "Starting …")
-            canvas.draw(draw, np.zeros((4, 4, 3), np.uint8), place, place)
-        self.present()
-        canvas.close()
 
     # -- events -------------------------------------------------------------------------------------------------------
 
@@ -138,8 +131,8 @@ class Window:
 
     def _draw(self) -> None:
         background = theme.color("panel")
-        gl.clear_color(background.x, background.y, background.z, 1.0)
-        gl.clear(gl.COLOR_BUFFER_BIT)
+        GL.glClearColor(background.x, background.y, background.z, 1.0)
+        GL.glClear(GL.GL_COLOR_BUFFER_BIT)
         imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
 
     def present(self) -> None:
@@ -152,10 +145,9 @@ class Window:
         if not self._changed:
             self._draw()                 # after a swap the back buffer holds anything
         width, height = glfw.get_framebuffer_size(self.handle)
-        pixels = np.empty((height, width, 3), np.uint8)
-        gl.pixel_store(gl.PACK_ALIGNMENT, 1)
-        gl.read_pixels(0, 0, width, height, gl.RGB, gl.UNSIGNED_BYTE, pixels.ctypes.data)
-        return np.ascontiguousarray(pixels[::-1])
+        GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
+        data = GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)
+        return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1])
 
     def follow_scale(self) -> float:
         """The UI scale, with the style fitted to it. Between frames only: the window may move to another monitor."""
@@ -205,8 +197,8 @@ def probe() -> str:
     """'OpenGL 4.5, llvmpipe (..)': what a window would be drawn with. Raises WindowError where none opens."""
     handle = _open("Stylescope", (64, 64), visible=False)
     try:
-        version, renderer = (gl.get_string(name).decode(errors="replace") for name in (gl.VERSION, gl.RENDERER))
-        return f"OpenGL {version}, {renderer}"
+        version = GL.glGetString(GL.GL_VERSION).decode(errors="replace")
+        return f"OpenGL {version}, {GL.glGetString(GL.GL_RENDERER).decode(errors='replace')}"
     finally:
         glfw.destroy_window(handle)
         glfw.terminate()
