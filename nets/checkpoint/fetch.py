@@ -1,15 +1,18 @@
 """Downloads a checkpoint into the cache folder: with progress, resumed where it was cut, never beyond a size."""
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import os
 import re
+import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import platformdirs
 
@@ -18,6 +21,8 @@ from nets.errors import CheckpointError
 MAX_BYTES = 8 << 30
 CHUNK = 1 << 18
 TIMEOUT_SECONDS = 30.0
+NETWORK_FAULTS = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+SENT_AS_THEY_ARE = "%/:;=&?@!$'()*+,~[]"
 AGAIN = "open it again to continue where it stopped"
 Progress = Callable[[str, float | None], None]
 
@@ -43,12 +48,12 @@ def fetch(url: str, progress: Progress, folder: Path | None = None, max_bytes: i
     """
     try:
         parts = urlsplit(url)
-        parts.port                                                # raises, where it is no port
+        host, _ = parts.hostname, parts.port                      # raise where they are none
     except ValueError as error:
         raise CheckpointError(url, f"is no address: {error}", "check the address") from None
     if parts.scheme == "file":
         return Path(urllib.request.url2pathname(parts.path))
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not host:
         raise CheckpointError(url, f"is not a kind of address this program opens ({parts.scheme})",
                               "use http, https, or a file's path")
     folder = folder or cache_folder()
@@ -62,9 +67,12 @@ def fetch(url: str, progress: Progress, folder: Path | None = None, max_bytes: i
     except urllib.error.HTTPError as error:
         raise CheckpointError(url, f"can't be downloaded: the server says {error.code} {error.reason}",
                               "check the address") from error
-    except (OSError, http.client.HTTPException) as error:        # URLError and timeouts are OSErrors
+    except NETWORK_FAULTS as error:
         cause = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise CheckpointError(url, f"can't be downloaded: {cause}", f"check the connection and {AGAIN}") from error
+    except OSError as error:
+        raise CheckpointError(url, f"can't be kept in {folder}: {error.strerror or error}",
+                              "free some space there, or set XDG_CACHE_HOME to another place") from error
     return target
 
 
@@ -72,24 +80,36 @@ def _download(url: str, target: Path, progress: Progress, max_bytes: int) -> Non
     part, validator = target.with_name(target.name + ".part"), target.with_name(target.name + ".tag")
     with open(part, "ab") as file:
         _lock(file, url)
-        tag = validator.read_text() if validator.exists() else ""
-        if not tag or tag.startswith("W/"):                       # nothing tells whether the server's file is the same
-            file.truncate(0)
-        with _request(url, file.seek(0, os.SEEK_END), tag) as answer:
-            start = _range_start(answer) if answer.status == 206 else 0
-            if start not in (0, file.tell()):
-                raise CheckpointError(url, "can't be continued: the server sends another part than asked for", AGAIN)
-            file.truncate(start)
-            validator.write_text(answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "")
-            total = _total(answer, start)
-            _check_size(url, total or 0, max_bytes)
-            done = _copy(answer, file, start, total, lambda n: _check_size(url, n, max_bytes), progress, target.name)
-        if total is not None and done != total:
-            raise CheckpointError(url, f"was cut after {done} of {total} bytes", AGAIN)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            _receive(url, file, validator, progress, max_bytes, target.name)
+        except BaseException:
+            if os.fstat(file.fileno()).st_size == 0:
+                with contextlib.suppress(OSError):                # Windows keeps files that are open
+                    part.unlink()
+                    validator.unlink(missing_ok=True)
+            raise
     os.replace(part, target)
     validator.unlink(missing_ok=True)
+
+
+def _receive(url: str, file: Any, validator: Path, progress: Progress, max_bytes: int, name: str) -> None:
+    """Completes `file` with what the server has; `validator` keeps the tag it gives to this version of its file."""
+    tag = validator.read_text() if validator.exists() else ""
+    if not tag or tag.startswith("W/"):                           # nothing tells whether the server's file is the same
+        file.truncate(0)
+    with _request(url, file.seek(0, os.SEEK_END), tag) as answer:
+        start = _range_start(answer) if answer.status == 206 else 0
+        if start not in (0, file.tell()):
+            raise CheckpointError(url, "can't be continued: the server sends another part than asked for", AGAIN)
+        file.truncate(start)
+        validator.write_text(answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "")
+        total = _total(answer, start)
+        _check_size(url, total or 0, max_bytes)
+        done = _copy(answer, file, start, total, lambda n: _check_size(url, n, max_bytes), progress, name)
+    if total is not None and done != total:
+        raise CheckpointError(url, f"was cut after {done} of {total} bytes", AGAIN)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _request(url: str, start: int, tag: str) -> Any:
@@ -100,6 +120,9 @@ def _request(url: str, start: int, tag: str) -> Any:
                     urllib.request.HTTPRedirectHandler, urllib.request.HTTPDefaultErrorHandler,
                     urllib.request.HTTPErrorProcessor, urllib.request.UnknownHandler):
         opener.add_handler(handler())
+    parts = urlsplit(url)                                         # spaces and the like as browsers send them
+    path, query = quote(parts.path, SENT_AS_THEY_ARE), quote(parts.query, SENT_AS_THEY_ARE)
+    url = urlunsplit(parts._replace(path=path, query=query))
     rest = {"Range": f"bytes={start}-", "If-Range": tag} if start else {}
     try:
         return opener.open(urllib.request.Request(url, headers=headers | rest), timeout=TIMEOUT_SECONDS)

@@ -5,8 +5,8 @@ import re
 import threading
 
 import pytest
-
 from checkpoint_files import dump_persistent, persist, random_network
+
 from nets.checkpoint import fetch as fetch_module
 from nets.checkpoint import open_checkpoint
 from nets.checkpoint.fetch import fetch
@@ -17,12 +17,12 @@ DATA = os.urandom(700_000)
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `data` at every path. `requests`: the Range of each; `cut`: bytes after which the connection breaks;
-    `lies_by`: how far off the part it says it sends is."""
+    """Serves `data` at every path. `requests`: the Range of each, `paths` their paths; `cut`: bytes after which the
+    connection breaks; `lies_by`: how far off the part it says it sends is."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.data, self.requests = DATA, []
+        self.data, self.requests, self.paths = DATA, [], []
         self.cut, self.tag, self.has_ranges, self.says_size, self.lies_by = None, '"v1"', True, True, 0
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -34,6 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server, asked = self.server, self.headers.get("Range")
         server.requests.append(asked)
+        server.paths.append(self.path)
         if self.path == "/gone":
             return self.send_error(404)
         if self.path == "/elsewhere":
@@ -167,7 +168,22 @@ def test_size_cap(server, folder, says_size):
 def test_refusals(server, folder, path, says):
     with pytest.raises(CheckpointError, match=says) as caught:
         fetch(server.url(path), quiet, folder)
-    assert "\n" not in str(caught.value) and not list(folder.glob("*.pkl"))
+    assert "\n" not in str(caught.value) and not list(folder.iterdir())
+
+
+def test_addresses_as_people_paste_them(server, folder):
+    """Spaces and letters beyond ASCII are sent percent-encoded, what is encoded already stays."""
+    for path, sent in (("a net.pkl", "/a%20net.pkl"), ("a%20net.pkl", "/a%20net.pkl"),
+                       ("ψ.pkl?x=1 2", "/%CF%88.pkl?x=1%202"), ("a.pkl?sig=a%2Bb+c&d=[e]", "/a.pkl?sig=a%2Bb+c&d=[e]"),
+                       ("a.pkl#part", "/a.pkl")):
+        assert fetch(server.url(path), quiet, folder).read_bytes() == DATA
+        assert server.paths[-1] == sent
+
+
+def test_a_place_that_cannot_be_written(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="can't be kept in .*file"):
+        fetch(server.url(), quiet, tmp_path / "file" / "cache")
 
 
 def test_redirects(server, folder):
