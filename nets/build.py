@@ -4,8 +4,14 @@ from __future__ import annotations
 from torch import nn
 
 from nets import stylegan1, stylegan2, stylegan3
-from nets.config import (AnyConfig, DiscriminatorConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig, StyleGAN2Config,
-                         StyleGAN3Config)
+from nets.config import (
+    AnyConfig,
+    DiscriminatorConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2Config,
+    StyleGAN3Config,
+)
 from nets.discriminator import Discriminator
 
 NETWORKS: dict[type, type[nn.Module]] = {

@@ -84,7 +84,7 @@ class StyleGAN2Config:
 
 @dataclass(frozen=True)
 class LayerGeometry:
-    """One StyleGAN3 layer's signal plan (sec. 3, fig. 4c). Rates and cutoffs in cycles per image, sizes (width, height)."""
+    """A StyleGAN3 layer's signal plan (sec. 3, fig. 4c). Rates and cutoffs: cycles per image; sizes (width, height)."""
     name: str                            # 'L7_276_645'
     in_channels: int
     out_channels: int
@@ -118,7 +118,7 @@ class LayerGeometry:
 
 @dataclass(frozen=True)
 class StyleGAN3Config:
-    """StyleGAN3 (Karras et al. 2021). Config T by default; config R: conv_kernel 1, use_radial_filters, doubled channels."""
+    """StyleGAN3 (Karras et al. 2021), config T. Config R: conv_kernel 1, use_radial_filters, doubled channels."""
     resolution: int
     img_channels: int = 3
     z_dim: int = 512
@@ -214,7 +214,7 @@ def channels_at(config: AnyConfig, resolution: int) -> int:
 
 
 def from_dict(kind: str, values: dict) -> AnyConfig:
-    """The configuration that `dataclasses.asdict` gave `values` for. Raises KeyError or TypeError on foreign content."""
+    """The configuration that `dataclasses.asdict` made `values` of. Raises KeyError or TypeError on foreign content."""
     return _restore(CONFIGS[kind], values)
 
 

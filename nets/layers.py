@@ -5,7 +5,7 @@ Equalised learning rate (ProGAN sec. 4.1): weights are stored near N(0, 1) and s
 from __future__ import annotations
 
 import math
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn

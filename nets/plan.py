@@ -6,7 +6,8 @@ out, band max(i - 1, 0) what it takes in.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from nets.config import LayerGeometry, StyleGAN3Config
 from nets.errors import UserError

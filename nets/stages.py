@@ -5,8 +5,9 @@ is looked at; resuming is where it starts; between two stages is where it may be
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -102,8 +103,8 @@ def synthesize(stages: Sequence[Stage], ws: Tensor, noise: dict[str, Tensor | No
     """The image [N, C, H, W] at the end of the walk."""
     state = State()
     inputs = [stage.inputs(ws, noise, transform, update_ema) for stage in stages]
-    for _, state in walk(stages, inputs, watch=watch):
-        pass
+    for _, reached in walk(stages, inputs, watch=watch):
+        state = reached
     return state.image
 
 

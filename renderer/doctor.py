@@ -6,9 +6,10 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Callable, Iterator, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -41,10 +42,17 @@ def examine(window: Callable[[], str]) -> Iterator[Finding]:
 
 def python() -> Finding:
     supported = (3, 11) <= sys.version_info[:2] <= (3, 14)
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     remedy = "" if supported else "; Python 3.11 to 3.14 is supported: remove .venv and run `make run` with one of them"
     return Finding("good" if supported else "bad", "Python",
                    f"{platform.python_version()} on {platform.platform(terse=True)}; {versions}{remedy}")
+
+
+def version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "is missing (`make run` installs it)"
 
 
 def display(window: Callable[[], str]) -> Finding:
@@ -121,5 +129,5 @@ def folder(subject: str, path: Path) -> Finding:
     existing = next(p for p in (path, *path.parents) if p.exists())
     if not os.access(existing, os.W_OK):
         return Finding("bad", subject, f"{path} can't be written: make it writable, or set XDG_CACHE_HOME")
-    files = [p for p in path.rglob("*") if p.is_file()] if path.exists() else []
-    return Finding("good", subject, f"{path} ({len(files)} files, {sum(p.stat().st_size for p in files) / 2**20:.0f} MiB)")
+    sizes = [p.stat().st_size for p in path.rglob("*") if p.is_file()] if path.exists() else []
+    return Finding("good", subject, f"{path} ({len(sizes)} files, {sum(sizes) / 2**20:.0f} MiB)")

@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Sequence
 
 from nets.checkpoint import Checkpoint as OpenCheckpoint
 from nets.config import GeneratorConfig, StyleGAN1Config, StyleGAN2Config, StyleGAN3Config, kind_of

@@ -9,8 +9,8 @@ from __future__ import annotations
 import gc
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Callable
 
 import numpy as np
 import torch
@@ -29,8 +29,16 @@ from renderer.resume import Observed
 from renderer.score import score
 from renderer.steps import Memo, Progress, Run, never, quiet
 from renderer.synthesis import Setting, Synthesis
-from renderer.types import (Checkpoint, ModelInfo, OpStatus, RenderRequest, RenderResult, SpectrumResult, StageTime,
-                            TapStats)
+from renderer.types import (
+    Checkpoint,
+    ModelInfo,
+    OpStatus,
+    RenderRequest,
+    RenderResult,
+    SpectrumResult,
+    StageTime,
+    TapStats,
+)
 
 CACHE_BYTES = 1 << 30                    # of stage states
 

@@ -6,7 +6,8 @@ A watched stage may run its steps one by one (StyleGAN3), so the one that holds 
 from __future__ import annotations
 
 import time
-from typing import Callable, NamedTuple, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor

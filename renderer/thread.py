@@ -8,7 +8,7 @@ import gc
 import threading
 import time
 import traceback
-from typing import Callable
+from collections.abc import Callable
 
 from nets.errors import one_line
 from renderer.preload import load_torch_libraries

@@ -7,7 +7,8 @@ import pickle
 import sys
 import types
 from collections import OrderedDict
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch

@@ -1,7 +1,8 @@
 """The globals a checkpoint may call, and the inert values those calls become. Nothing here is the thing named."""
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from .blob import Blob, Malformed
 from .numpy_pickle import Dtype, as_blob, from_buffer, reconstruct, scalar

@@ -5,9 +5,10 @@ import contextlib
 import io
 import math
 import os
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 from torch import nn
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import pickletools
 import re
 import struct
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from .blob import Blob, Malformed, TextBlob
 from .values import Global, key_of, to_dict

@@ -6,12 +6,18 @@ that a file does not give are read off the variables, and are otherwise the defa
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
-from nets.config import (DiscriminatorConfig, MappingConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig,
-                         StyleGAN2Config)
+from nets.config import (
+    DiscriminatorConfig,
+    MappingConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2Config,
+)
 
 from .blob import Malformed
 from .tensors import Held, TensorSource

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
-from nets.config import (AnyConfig, DiscriminatorConfig, LayerGeometry, MappingConfig, StyleGAN2Config,
-                         StyleGAN3Config)
+from nets.config import AnyConfig, DiscriminatorConfig, LayerGeometry, MappingConfig, StyleGAN2Config, StyleGAN3Config
 
 from .blob import Malformed
 from .tensors import TensorSource

@@ -5,8 +5,9 @@ attributes (checkpoints.md part 1).
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any
 
 from .blob import Malformed
 from .tensors import TensorSource

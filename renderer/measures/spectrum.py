@@ -6,7 +6,7 @@ one image and has bins less than one cycle apart: rate / width.
 from __future__ import annotations
 
 import math
-from typing import Callable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor

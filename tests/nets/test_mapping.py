@@ -4,11 +4,11 @@ from math import sqrt
 import numpy as np
 import pytest
 import torch
+from stage_checks import randomize, relative_error, to_double
 
 from nets.config import MappingConfig
 from nets.errors import UserError
 from nets.mapping import MappingNetwork, truncate
-from stage_checks import randomize, relative_error, to_double
 
 FLOAT64 = 1e-12                          # relative error; a few hundred roundings of 1e-16
 

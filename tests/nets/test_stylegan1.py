@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import correlate2d
+from stage_checks import check_derivative, check_stages, randomize, relative_error, taps_of, to_double
 
 from nets.config import MappingConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig
 from nets.errors import UserError
 from nets.stages import all_taps
 from nets.stylegan1 import Discriminator, Generator, Layer
-from stage_checks import check_derivative, check_stages, randomize, relative_error, taps_of, to_double
 
 FLOAT64 = 1e-11                          # relative error after a few dozen layers of 1e-16 roundings
 MAPPING = MappingConfig(num_layers=2, label="concat", scale_bias=False, w_avg_beta=0.995)

@@ -4,9 +4,9 @@ import re
 import numpy as np
 import pytest
 import torch
+from stage_checks import relative_error, taps_of
 
 from nets.checkpoint import open_checkpoint
-from stage_checks import relative_error, taps_of
 
 RECORDED = 1e-5                          # relative; two versions of the recording program differ by up to 7e-6
 GENERATORS = ["sg1_a", "sg1_b", "sg1_r128"]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import convolve2d, correlate2d
+from stage_checks import check_derivative, check_stages, randomize, relative_error, taps_of, to_double
 
 from nets.config import MappingConfig, StyleGAN2Config
 from nets.errors import UserError
 from nets.stages import all_taps
 from nets.stylegan2 import Generator, Layer
-from stage_checks import check_derivative, check_stages, randomize, relative_error, taps_of, to_double
 
 FLOAT64 = 1e-11                          # relative error after a few dozen layers of 1e-16 roundings
 FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64

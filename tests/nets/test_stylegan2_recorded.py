@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 import torch
+from stage_checks import relative_error, taps_of
 
 from nets.checkpoint import open_checkpoint
 from nets.config import MappingConfig, StyleGAN2Config
 from nets.stylegan2 import Generator
-from stage_checks import relative_error, taps_of
 
 RECORDED = 1e-5                          # relative; two versions of the recording program differ by up to 4e-6
 PYTORCH = ["sg2_skip", "sg2_resnet_cond", "sg2_orig_gray_clamp"]

@@ -18,9 +18,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoint_files import (
+    Persistent,
+    dump_persistent,
+    dump_tf,
+    persist,
+    random_network,
+    tf_generator,
+    tf_network,
+    tf_variables,
+)
 
-from checkpoint_files import (Persistent, dump_persistent, dump_tf, persist, random_network, tf_generator,
-                              tf_network, tf_variables)
 from nets.checkpoint import open_checkpoint, save_native
 from nets.checkpoint.allowed import resolve
 from nets.checkpoint.blob import Blob, Malformed

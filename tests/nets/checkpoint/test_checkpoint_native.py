@@ -6,11 +6,18 @@ import pytest
 import safetensors
 import safetensors.torch
 import torch
-
 from checkpoint_files import dump_tf, random_network, tf_generator, tf_variables
+
 from nets.checkpoint import NetworkRecord, open_checkpoint, save_native
-from nets.config import (CONFIGS, DiscriminatorConfig, MappingConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig,
-                         StyleGAN2Config, StyleGAN3Config)
+from nets.config import (
+    CONFIGS,
+    DiscriminatorConfig,
+    MappingConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2Config,
+    StyleGAN3Config,
+)
 from nets.demos import DEMOS, NOTE
 from nets.errors import CheckpointError
 from nets.plan import plan

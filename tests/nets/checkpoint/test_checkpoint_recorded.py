@@ -5,13 +5,13 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from stage_checks import relative_error
 
 from nets.checkpoint import open_checkpoint, save_native
 from nets.checkpoint.tf_convert import convert_discriminator, convert_generator
 from nets.config import DiscriminatorConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig, StyleGAN2Config
 from nets.errors import CheckpointError
 from nets.plan import plan
-from stage_checks import relative_error
 
 TORCH = ["sg2_skip", "sg2_resnet_cond", "sg3_t", "sg3_r"]
 TF = {"sg1_a": "sg1_c", "sg1_b": "sg1_b_D", "sg1_r128": "sg1_r128_D", "sg2tf_d_skip": "sg2tf_e_resnet",

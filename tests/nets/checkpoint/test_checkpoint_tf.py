@@ -4,13 +4,18 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-
 from checkpoint_files import dump_tf, random_network, tf_generator, tf_network, tf_variables
+
 from nets.build import build
 from nets.checkpoint import open_checkpoint
 from nets.checkpoint.tf_convert import convert_generator
-from nets.config import (DiscriminatorConfig, MappingConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig,
-                         StyleGAN2Config)
+from nets.config import (
+    DiscriminatorConfig,
+    MappingConfig,
+    StyleGAN1Config,
+    StyleGAN1DiscriminatorConfig,
+    StyleGAN2Config,
+)
 from nets.errors import CheckpointError
 
 SIZES = {"z_dim": 12, "w_dim": 20, "channel_base": 128, "channel_max": 10}

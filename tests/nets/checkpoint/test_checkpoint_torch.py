@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
-
 from checkpoint_files import EasyDict, Persistent, dump_persistent, geometry_attributes, persist, random_network
+
 from nets.checkpoint import open_checkpoint
 from nets.checkpoint.allowed import resolve
 from nets.checkpoint.blob import Blob, Malformed
