@@ -37,6 +37,8 @@ ABOUT = "Stylescope, a microscope for StyleGAN. Apache-2.0."
 
 
 class Desk:
+    """Draws the whole window around the request and gives back what it became."""
+
     def __init__(self, app: App):
         self._app = app
         self.messages, self.frames, self.dialogs = Messages(), FrameTimes(), Dialogs()
@@ -56,7 +58,7 @@ class Desk:
         self.commands = self._commands()
         self._layout_wanted = not app.settings.layout
         self._scale = app.window.scale
-        self._sheet = self._about = False
+        self._popup = ""                 # title of the popup to open
         if app.settings.layout:
             imgui.load_ini_settings_from_memory(layout.rescaled(app.settings.layout, self._scale))
 
@@ -209,8 +211,8 @@ class Desk:
             Command("Next row of seeds", lambda q, r: stepped(q, 100), "Down", "Latent", 1),
             Command("Previous row of seeds", lambda q, r: stepped(q, -100), "Up", "Latent", 1),
             Command("Cancel", lambda q, r: app.cancel(), "Esc", "Latent", 2),
-            Command("Shortcuts", lambda q, r: setattr(self, "_sheet", True), "F1", "Help"),
-            Command("About", lambda q, r: setattr(self, "_about", True), "", "Help"),
+            Command("Shortcuts", lambda q, r: self._open_popup("Shortcuts"), "F1", "Help"),
+            Command("About", lambda q, r: self._open_popup("About"), "", "Help"),
         )
 
     def _table(self, request: RenderRequest, result: RenderResult):
@@ -252,13 +254,17 @@ class Desk:
             self._app.save_settings()
         self.dialogs.ask_folder("Where pictures are saved", str(self._app.capture_folder()), chosen)
 
+    def _open_popup(self, title: str) -> None:
+        self._popup = title
+
     def _popups(self) -> None:
-        for wanted, title, draw in (("_sheet", "Shortcuts", lambda: commands.draw_sheet(self.commands)),
-                                    ("_about", "About", lambda: widgets.text(ABOUT))):
-            if getattr(self, wanted):
-                imgui.open_popup(title)
-                setattr(self, wanted, False)
-            imgui.set_next_window_pos(imgui.get_main_viewport().get_center(), imgui.Cond_.appearing, ImVec2(0.5, 0.5))
+        if self._popup:
+            imgui.open_popup(self._popup)
+            self._popup = ""
+        center = imgui.get_main_viewport().get_center()
+        for title, draw in (("Shortcuts", lambda: commands.draw_sheet(self.commands)),
+                            ("About", lambda: widgets.text(ABOUT))):
+            imgui.set_next_window_pos(center, imgui.Cond_.appearing, ImVec2(0.5, 0.5))
             with imgui_ctx.begin_popup(title) as popup:
                 if popup:
                     draw()

@@ -43,7 +43,7 @@ def mark(name: str) -> None:
 
 
 def mark_rectangle(name: str, x0: float, y0: float, x1: float, y1: float) -> None:
-    if not _file:
+    if not _file or imgui.internal.get_current_window().hidden:      # a popup is laid out before it is shown
         return
     draw = imgui.get_window_draw_list()
     low, high = draw.get_clip_rect_min(), draw.get_clip_rect_max()

@@ -231,8 +231,9 @@ def drop_down(name: str, value: str, options: Sequence[str]) -> str:
 
 @contextmanager
 def _combo(name: str, shown: str) -> Iterator[bool]:
+    at, width = imgui.get_cursor_screen_pos(), imgui.calc_item_width()
+    report.mark_rectangle(name, at.x, at.y, at.x + width, at.y + imgui.get_frame_height())
     opened = imgui.begin_combo(f"##{name}", shown)
-    report.mark(name)
     try:
         yield opened
     finally:

@@ -25,6 +25,7 @@ class SpectrumPanel:
 
     def __init__(self):
         self._canvas = Canvas()
+        self._kept = Spectrum()          # while hidden, when the request holds none
         self._limits: tuple[float, float] | None = None      # the extent that the axes were fitted to
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
@@ -32,7 +33,7 @@ class SpectrumPanel:
         if tap is None or not request.checkpoint.path:
             widgets.wrapped("The spectrum of what is shown.", "faint")
             return request
-        spectrum = _controls(request.spectrum or Spectrum(), tap.shape[0])
+        self._kept = spectrum = _controls(request.spectrum or self._kept, tap.shape[0])
         if request.table is not None:
             widgets.wrapped("Of one picture at a time, not of the table.", "faint")
         elif result.spectrum is not None:

@@ -127,7 +127,7 @@ def test_precision_device_and_backend_are_chosen(start):
 def test_many_pictures_of_many_sizes_leave_memory_flat(start):
     window = start("a/plain.pkl")
     window.answered()
-    taps = [f"Layers/b{r}.image" for r in (4, 8, 16, 32, 64)]
+    taps = [f"Layers/b{r}.image" for r in (4, 64)]
 
     def round_trip():
         for tap in taps:
@@ -139,7 +139,7 @@ def test_many_pictures_of_many_sizes_leave_memory_flat(start):
         window.answered()
     round_trip()
     before = memory(window)
-    for _ in range(4):
+    for _ in range(3):
         round_trip()
     time.sleep(0.3)
     assert memory(window) - before < 8 << 20

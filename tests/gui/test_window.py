@@ -244,6 +244,16 @@ def test_a_file_that_does_not_open_says_so_and_can_be_tried_again(window, checkp
     assert window.wait(lambda r: r["family"] == "stylegan2" and r["answered"], 30)["message"] == ""
 
 
+def test_a_device_that_is_not_there_leaves_the_picture(window):
+    window.click("Performance/Device")
+    window.click("Performance/Device/mps")
+    report = window.wait(lambda r: "mps" in r["error"])
+    assert report["message"] == report["error"] and "Viewer/Picture" in report["widgets"] and report["family"]
+    window.click("Performance/Device")
+    window.click("Performance/Device/auto")
+    assert window.answered()["message"] == ""
+
+
 def test_demos_and_the_files_in_a_browser(window, checkpoints):
     window.click("Network/Demos")
     window.click("Network/demo:stylegan1")
