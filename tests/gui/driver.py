@@ -202,16 +202,6 @@ class Window:
                 self._xdotool(*words)
                 self._sync()
 
-    def show(self, name: str, panel: str, steps: int = 60) -> None:
-        """Scrolls inside the panel's widget `panel` until `name` can be clicked."""
-        for _ in range(steps):
-            report = self.report()
-            if name in report["widgets"]:
-                return
-            above = report["hidden"].get(name, [0, 10 ** 6])[1] < self.rectangle(panel)[1]
-            self.scroll(panel, 2 if above else -2)
-        pytest.fail(f"{name} did not scroll into sight")
-
     def drop(self, path: Path, at: str = "Viewer/Canvas") -> None:
         """Drops a file on the window as a file manager would (the XDND protocol, version 5)."""
         drop_file(self.display.name, path, self.point(at))
