@@ -194,7 +194,7 @@ def render(args) -> None:
     out = output(args.out, ".png", ".npy")
     request = request_of(args)
     from renderer.pipeline import Pipeline
-    pipeline = Pipeline()
+    pipeline = Pipeline() if request.table else Pipeline(cache_bytes=0)      # a single picture resumes nothing
     with concerning(request.checkpoint.path):
         result = pipeline.tensor(request).numpy() if out.suffix == ".npy" else pipeline.picture(request)
     if out.suffix == ".npy":

@@ -126,7 +126,10 @@ def _write(path: Path, records: Mapping[str, NetworkRecord], summary: Mapping[st
         for name, record in records.items()}}
     tensors = {f"{name}.{key}": source.load().contiguous() for name, record in records.items()
                for key, source in record.tensors.items()}
+    with open(path, "wb") as file:
+        permissions = os.fstat(file.fileno()).st_mode
     save_file(tensors, path, {"format": "pt", "stylescope": json.dumps(about)})
+    os.chmod(path, permissions)              # the library makes files that only their owner may read
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
 

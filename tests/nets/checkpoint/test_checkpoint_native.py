@@ -61,6 +61,12 @@ def test_any_safetensors_library_reads_it(tmp_path):
     assert (8 + int.from_bytes(path.read_bytes()[:8], "little")) % 8 == 0
 
 
+def test_files_have_the_usual_permissions(tmp_path):
+    save_native(tmp_path / "a.safetensors", {"D": random_network(EXAMPLES["discriminator"])})
+    (tmp_path / "usual").write_bytes(b"")
+    assert oct((tmp_path / "a.safetensors").stat().st_mode) == oct((tmp_path / "usual").stat().st_mode)
+
+
 def test_records_are_written_without_building_them(tmp_path):
     """`convert`: converted, half-precision and strided sources go straight to the file."""
     g = random_network(EXAMPLES["stylegan1"])
