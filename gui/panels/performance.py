@@ -6,7 +6,7 @@ import time
 from collections import deque
 from dataclasses import replace
 
-from imgui_bundle import ImVec2, imgui, imgui_ctx
+from imgui_bundle import ImVec2, imgui
 
 from gui import report, theme, widgets
 from gui.words import file_size, milliseconds
@@ -68,29 +68,22 @@ def _choices(checkpoint: Checkpoint) -> Checkpoint:
 
 def _stages(times: tuple[StageTime, ...]) -> None:
     widgets.section("Steps of the last request")
-    longest = max((t.seconds for t in times), default=0.0) or 1.0
-    with imgui_ctx.begin_table("stages", 2, imgui.TableFlags_.sizing_stretch_prop) as table:
-        if not table:
-            return
-        imgui.table_setup_column("name", imgui.TableColumnFlags_.width_fixed, theme.em(7))
-        imgui.table_setup_column("time", imgui.TableColumnFlags_.width_stretch)
-        for time in times:
-            imgui.table_next_row()
-            imgui.table_next_column()
-            widgets.clipped(time.name, "faint" if time.reused else "dim")
-            imgui.table_next_column()
-            _bar(time, longest)
+    longest = max((t.seconds for t in times if not t.reused), default=0.0) or 1.0
+    for step in times:
+        _stage(step, longest)
 
 
-def _bar(time: StageTime, longest: float) -> None:
-    at, height = imgui.get_cursor_screen_pos(), imgui.get_text_line_height()
-    words = "kept" if time.reused else milliseconds(time.seconds)
-    room = imgui.get_content_region_avail().x - theme.em(4)
-    if not time.reused:
-        end = ImVec2(at.x + max(room * time.seconds / longest, 1.0), at.y + height * 0.8)
-        imgui.get_window_draw_list().add_rect_filled(ImVec2(at.x, at.y + height * 0.2), end, theme.ink("accent_low"), 1)
-    imgui.set_cursor_pos_x(imgui.get_cursor_pos_x() + max(room, 0) + theme.em(4) - imgui.calc_text_size(words).x)
-    widgets.text(words, "faint" if time.reused else "text")
+def _stage(step: StageTime, longest: float) -> None:
+    """Name and time over a bar as long as the time."""
+    at, room, height = imgui.get_cursor_screen_pos(), imgui.get_content_region_avail().x, imgui.get_text_line_height()
+    if not step.reused:
+        end = ImVec2(at.x + max(room * step.seconds / longest, 1.0), at.y + height)
+        imgui.get_window_draw_list().add_rect_filled(at, end, theme.ink("accent_low", 0.7), theme.em(0.1))
+    words = "kept" if step.reused else milliseconds(step.seconds)
+    start, width = imgui.get_cursor_pos_x(), imgui.calc_text_size(words).x
+    widgets.clipped(step.name, "faint" if step.reused else "text", room - width - theme.em(1))
+    imgui.same_line(start + room - width)
+    widgets.text(words, "faint" if step.reused else "text")
 
 
 def _ops(result: RenderResult) -> None:

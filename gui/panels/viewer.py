@@ -44,7 +44,10 @@ class Viewer:
             self.clear()
             return self._failed(request, result.error)
         request = self._tabs(request, result)
-        self._show(DEMO_HINT if request.checkpoint.path.startswith("demo:") else "")
+        hint = DEMO_HINT if request.checkpoint.path.startswith("demo:") else ""
+        self._show(room_below=bool(hint))
+        if hint:
+            widgets.clipped(hint, "dim")
         return request
 
     # -- the line above the picture -----------------------------------------------------------------------------------
@@ -97,9 +100,10 @@ class Viewer:
 
     # -- the picture --------------------------------------------------------------------------------------------------
 
-    def _show(self, words: str) -> None:
-        """The picture, with `words` small below it."""
+    def _show(self, room_below: bool) -> None:
+        """The picture; `room_below` leaves a line of text's height."""
         room = imgui.get_content_region_avail()
+        room.y -= imgui.get_text_line_height_with_spacing() if room_below else 0
         if room.x < 8 or room.y < 8:
             return
         flags = imgui.ButtonFlags_.mouse_button_left | imgui.ButtonFlags_.mouse_button_middle
@@ -117,11 +121,6 @@ class Viewer:
         with widgets.clip(draw, low, high):
             self._canvas.draw(draw, self._picture, where, (x0, y0, x1, y1), self._checker)
             report.mark_rectangle("Picture", x0, y0, x1, y1)
-            if words:
-                words = widgets.shorten(words, high.x - low.x - theme.em(1))
-                at = ImVec2((low.x + high.x - imgui.calc_text_size(words).x) / 2, high.y - theme.em(1.4))
-                draw.add_rect_filled(ImVec2(low.x, at.y - theme.em(0.2)), high, theme.ink("backdrop", 0.8))
-                draw.add_text(at, theme.ink("dim"), words)
         self._read((x0, y0, x1, y1), size)
 
     def _interact(self, room, size) -> None:
