@@ -44,7 +44,7 @@ class Bench:
         self.app = app.App(self.window, settings.Settings(), RenderRequest())
         self.side, self.seconds = 1, 0.0
         self.frame()
-        print(f"first frame, which compiles shaders: {1000 * self.seconds:.0f} ms")
+        print(f"first frame: {1000 * self.seconds:.0f} ms")
 
     def measure(self, name: str, until, limit: float = 60.0) -> None:
         """Draws without a pause until `until()`; prints the frame times."""
