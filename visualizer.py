@@ -302,9 +302,9 @@ def output(name: str, *suffixes: str) -> Path:
     path = Path(name)
     if path.suffix.lower() not in suffixes:
         raise Refusal(f"{name}: the output's name must end in {' or '.join(suffixes)}")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise Refusal(f"{name}: the folder {path.parent} does not exist")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise Refusal(f"{name}: is a folder")
     return path
 
@@ -312,7 +312,7 @@ def output(name: str, *suffixes: str) -> Path:
 def read_npy(name: str, dims: tuple[int, ...] = (), shape: tuple[int, ...] | None = None):
     """The array of numbers in a file, float32 or float64; of `shape`, or with one of `dims` as its dimensions."""
     import numpy as np
-    if Path(name).exists() and not Path(name).is_file():             # a pipe would wait for its writer
+    if os.path.exists(name) and not os.path.isfile(name):            # a pipe would wait for its writer
         raise Refusal(f"{name}: is no ordinary file")
     try:
         array = np.load(name, allow_pickle=False)

@@ -17,6 +17,9 @@ class CheckpointError(UserError):
 
 
 def one_line(text: str, limit: int = 600) -> str:
-    """Collapses white space and control characters, so that text from a file cannot break or flood the line."""
+    """Collapses white space and control characters, so that text from a file cannot break or flood the line.
+
+    What is too long loses its middle: a name stands at the beginning, what is wrong with it at the end.
+    """
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return text if len(text) <= limit else f"{text[:limit // 2]}…{text[1 - limit // 2:]}"

@@ -307,9 +307,11 @@ def test_info_for_people(capsys):
     (["render", "demo:stylegan2", "--mix-rows", "\u00b2", "--mix-seed", "1", "-o", "x.png"], "such as"),
     (["render", "demo:stylegan2", "--mix-rows", "0-3,", "--mix-seed", "1", "-o", "x.png"], "such as"),
     (["render", "demo:stylegan2", "--tap", "", "-o", "x.png"], "no tap"),
-    (["render", "demo:stylegan2", "--z", "", "-o", "x.png"], "no ordinary file"),
+    (["render", "demo:stylegan2", "--z", "", "-o", "x.png"], "cannot be read"),
     (["render", "http://[::1/x.pkl", "-o", "x.png"], "address"),
     (["info", "http://host:port/x.pkl"], "address"),
+    (["info", "x" * 5000], "File name too long"),
+    (["render", "demo:stylegan3-t", "--z", "x" * 5000, "-o", "x.npy"], "File name too long"),
     (["convert", "~nobody-of-this-name/x.pkl", "-o", "x.safetensors"], "does not exist"),
     (["info"], "FILE"),
 ])
