@@ -44,6 +44,19 @@ def taps_of(synthesis: nn.Module, ws: torch.Tensor, **kwargs) -> dict[str, torch
     return seen
 
 
+def nearest(x: torch.Tensor, factor: int) -> torch.Tensor:
+    return x.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+
+
+def check_fading(synthesis: nn.Module, ws: torch.Tensor, lod: float) -> None:
+    """A growing network for 16 x 16 images: at a fractional lod its image is a mixture of two ToRGBs."""
+    k, full = int(lod), taps_of(synthesis, ws, lod=0)
+    rgb, previous = full[f"b{16 >> k}.torgb"], full.get(f"b{8 >> k}.torgb")
+    if lod > k:
+        rgb = rgb + (lod - k) * (nearest(previous, 2) - rgb)
+    assert relative_error(synthesis(ws, lod=lod), nearest(rgb, 2 ** k)) < 1e-6
+
+
 def check_stages(synthesis: nn.Module, ws: torch.Tensor, lod: float | None = None) -> None:
     """Walking equals forward bit for bit, from every stage on; no stage writes into its input; taps are as declared."""
     stages = synthesis.stages(lod)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import correlate2d
-from stage_checks import check_derivative, check_stages, randomize, relative_error, taps_of, to_double
+from stage_checks import check_derivative, check_fading, check_stages, randomize, relative_error, taps_of, to_double
 
 from nets.config import MappingConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig
 from nets.errors import UserError
@@ -163,19 +163,11 @@ def test_w_rows_reach_only_their_layer():
 
 # -- growing ----------------------------------------------------------------------------------------------------------
 
-def nearest(x: torch.Tensor, factor: int) -> torch.Tensor:
-    return x.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
-
-
 @pytest.mark.parametrize("lod", [0, 0.25, 1, 1.5, 2])
 def test_level_of_detail_fades_between_torgbs(lod):
     network = make()
-    ws, k = draw_ws(network), int(lod)
-    full = taps_of(network.synthesis, ws, lod=0)
-    rgb, previous = full[f"b{16 >> k}.torgb"], full.get(f"b{8 >> k}.torgb")
-    if lod > k:
-        rgb = rgb + (lod - k) * (nearest(previous, 2) - rgb)
-    assert relative_error(network.synthesis(ws, lod=lod), nearest(rgb, 2 ** k)) < 1e-6
+    ws = draw_ws(network)
+    check_fading(network.synthesis, ws, lod)
     stored = make(replace(SMALL, lod=lod))
     assert torch.equal(stored.synthesis(ws), network.synthesis(ws, lod=lod)), "the file's own lod is the default"
 
