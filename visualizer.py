@@ -20,7 +20,7 @@ from pathlib import Path
 MISSING = "the Python package '{}' is not installed here: run `make run` once, then use .venv/bin/python"
 try:
     from nets.errors import CheckpointError, UserError, one_line
-    from renderer.types import Array, Checkpoint, Latent, Mix, RenderRequest, Synth
+    from renderer.types import Array, Checkpoint, Latent, Mix, RenderRequest, Source, Synth
 except ModuleNotFoundError as error:
     sys.exit(MISSING.format(error.name))
 
@@ -261,7 +261,7 @@ def request_of(args) -> RenderRequest:
         checkpoint=overlaid(request.checkpoint, path=args.file, network=args.network, device=args.device,
                             precision=args.precision, backend=args.backend),
         latent=overlaid(latent, psi=args.psi, cutoff=args.cutoff),
-        mix=overlaid(request.mix, seed=args.mix_seed, rows=args.mix_rows),
+        mix=overlaid(request.mix, source=None if args.mix_seed is None else Source(args.mix_seed), rows=args.mix_rows),
         synth=overlaid(request.synth, noise=args.noise, noise_seed=args.noise_seed, transform=transform, lod=args.lod),
         tap=request.tap if args.tap is None else args.tap,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from renderer.pipeline import Pipeline  # noqa: E402
-from renderer.types import DEMOS, Checkpoint, Latent, Mix, RenderRequest  # noqa: E402
+from renderer.types import DEMOS, Checkpoint, Latent, Mix, RenderRequest, Source  # noqa: E402
 
 REPEATS = 5
 
@@ -39,7 +39,7 @@ def measure(name: str) -> None:
           f"states {held / 2 ** 20:.1f} MiB")
     for row in range(info.num_ws):
         rows = tuple(range(row, info.num_ws))
-        resumed, ran = seconds(pipeline, *(replace(base, mix=Mix(i + 1, rows)) for i in range(REPEATS)))
+        resumed, ran = seconds(pipeline, *(replace(base, mix=Mix(Source(i + 1), rows)) for i in range(REPEATS)))
         print(f"  rows {row:2d}..  {ran:3d} stages  {1e3 * resumed:7.1f} ms  {100 * resumed / full:4.0f} %")
 
 

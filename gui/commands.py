@@ -1,8 +1,8 @@
 """Commands: what menus and keys offer, each with a title, a shortcut and what it does to the request."""
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Sequence
 
 from imgui_bundle import imgui, imgui_ctx
 

@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
@@ -213,6 +214,7 @@ class Desk:
             Command("Cancel", lambda q, r: app.cancel(), "Esc", "Latent", 2),
             Command("Shortcuts", lambda q, r: self._open_popup("Shortcuts"), "F1", "Help"),
             Command("About", lambda q, r: self._open_popup("About"), "", "Help"),
+            *(command for panel in self.panels for command in getattr(panel, "commands", ())),
         )
 
     def _table(self, request: RenderRequest, result: RenderResult):

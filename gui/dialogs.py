@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 from imgui_bundle import portable_file_dialogs as native
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import queue
 import threading
 import traceback
-from typing import Callable
+from collections.abc import Callable
 
 from gui.messages import Messages
 

@@ -24,7 +24,7 @@ def opening(request: RenderRequest, path: str) -> RenderRequest:
         fresh,
         checkpoint=replace(request.checkpoint, path=path, network="", reload=0),
         latent=replace(fresh.latent, x=latent.x, y=latent.y, psi=latent.psi),
-        mix=replace(fresh.mix, seed=request.mix.seed),
+        mix=replace(fresh.mix, source=request.mix.source),
         synth=replace(fresh.synth, noise=request.synth.noise, noise_seed=request.synth.noise_seed),
         spectrum=request.spectrum,
     )
@@ -88,7 +88,7 @@ class ViewMemory:
     """The image and the layers are each looked at in a way of their own: it is put back on the way back."""
 
     def __init__(self):
-        self._kept = {True: View(), False: View(normalize=True)}
+        self._kept = {True: View(), False: View(range="symmetric")}
 
     def follow(self, before: RenderRequest, after: RenderRequest) -> RenderRequest:
         """`after`, with the view that belongs to what it shows if that changed between image and layer."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Callable
 
 import numpy as np
 

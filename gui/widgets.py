@@ -6,8 +6,8 @@ not empty, disables the widget and says why on hover. Every widget is listed in 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Iterator, Sequence
 
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 

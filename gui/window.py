@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import numpy as np
 import OpenGL

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nets.errors import UserError
 from nets.mapping import MappingNetwork, truncate
-from renderer.types import Array, Latent, Mix, MixTable
+from renderer.types import Array, Latent, Mix, MixTable, Source
 
 ROW_STRIDE = 100                         # seeds from one row of the seed plane to the next
 
@@ -23,13 +23,13 @@ def latent_ws(mapping: MappingNetwork, latent: Latent, mix: Mix = Mix()) -> Tens
     ws = _given_ws(mapping, latent.w) if latent.w is not None else _mapped_ws(mapping, latent)
     if not mix.rows:
         return ws
-    return mixed(ws, seed_ws(mapping, mix.seed, latent), mix.rows)
+    return mixed(ws, source_ws(mapping, mix.source, latent), mix.rows)
 
 
 def table_ws(mapping: MappingNetwork, latent: Latent, table: MixTable) -> list[list[Tensor | None]]:
     """Rows of the mixing table, each cell ws [1, num_ws, w_dim]: sources A across the top, after an empty corner, and
     in each row below a source B, then B with `table.rows` of each A (sec. 3.1, fig. 3)."""
-    across, down = ([seed_ws(mapping, seed, latent) for seed in seeds] for seeds in (table.across, table.down))
+    across, down = ([source_ws(mapping, source, latent) for source in side] for side in (table.across, table.down))
     if not across and not down:
         raise UserError("the mixing table has no sources.")
     return [[None, *across]] + [[b, *(mixed(b, a, table.rows) for a in across)] for b in down]
@@ -42,10 +42,12 @@ def mixed(ws: Tensor, other: Tensor, rows: tuple[int, ...]) -> Tensor:
     return ws
 
 
-def seed_ws(mapping: MappingNetwork, seed: int, latent: Latent) -> Tensor:
-    """ws [1, num_ws, w_dim] of one seed, with the label and truncation of `latent`."""
+def source_ws(mapping: MappingNetwork, source: Source, latent: Latent) -> Tensor:
+    """ws [1, num_ws, w_dim] of a source; a seed takes the label and the truncation of `latent`."""
+    if source.w is not None:
+        return _given_ws(mapping, source.w)[:1]
     c = label(latent.classes, mapping.c_dim, mapping.w_avg.device)
-    return _truncated(mapping, _map_seed(mapping, seed, c), c, latent)
+    return _truncated(mapping, _map_seed(mapping, source.seed, c), c, latent)
 
 
 def random_z(seed: int, z_dim: int) -> np.ndarray:

@@ -42,6 +42,7 @@ class Checkpoint:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"   # auto: fp32 on CPU, the file's own elsewhere
     backend: Literal["auto", "reference", "cpu", "cuda"] = "auto"
     reload: int = 0                      # raised to open a changed file, or a failed one, again
+    content: str = ""                    # in saved states: the file's SHA-256, to tell whether it is still the same
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,21 @@ class Latent:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a style comes from: a seed, or a saved w."""
+    seed: int = 0
+    w: Array | None = None               # [num_ws, w_dim], instead of the seed; not mapped, not truncated
+    name: str = ""                       # what a saved w is called
+
+
+def sources(*seeds: int) -> tuple[Source, ...]:
+    return tuple(map(Source, seeds))
+
+
+@dataclass(frozen=True)
 class Mix:
-    """Style mixing, after truncation: these rows of w come from another seed."""
-    seed: int = 1
+    """Style mixing, after truncation: these rows of w come from another source."""
+    source: Source = Source(1)
     rows: tuple[int, ...] = ()
 
 
@@ -73,16 +86,20 @@ class Synth:
 
 @dataclass(frozen=True)
 class View:
-    """How a tap [C, H, W] becomes a picture [H, W, 3]. The range shown is -1..1, after normalisation and gain.
+    """How a tap [C, H, W] becomes a picture [H, W, 3]: y = 10^(gain_db / 20) s(x) + offset is shown from -1 to 1.
 
-    A channel beyond the tap's last one shows the last one, so a single channel is grey in 'rgb'.
+    `range` says what s is: 'fixed' leaves x as it is, 'symmetric' divides it by the largest magnitude shown, 'minmax'
+    maps the least and the largest value shown to -1 and 1, 'each' is 'symmetric' for every channel by itself. A channel
+    beyond the tap's last one shows the last one, so a single channel is grey in 'rgb'.
     """
-    mode: Literal["rgb", "channel"] = "rgb"
+    mode: Literal["rgb", "channel", "mean", "rms", "pca", "sheet"] = "rgb"
     channels: tuple[int, int, int] = (0, 1, 2)    # for rgb
     channel: int = 0                     # for one channel through the colormap
-    colormap: str = "viridis"
-    gain_db: float = 0.0                 # multiplies the signal by 10^(gain_db / 20)
-    normalize: bool = False              # divide by the largest magnitude shown, before the gain
+    colormap: str = "viridis"            # of channel, mean, rms and sheet
+    gain_db: float = 0.0                 # exposure
+    offset: float = 0.0
+    range: Literal["fixed", "symmetric", "minmax", "each"] = "fixed"
+    order: Literal["index", "energy"] = "index"   # of a sheet's channels; energy: the strongest first
 
 
 @dataclass(frozen=True)
@@ -97,9 +114,32 @@ class Spectrum:
 @dataclass(frozen=True)
 class MixTable:
     """Style-mixing table: sources A across, B down; B's picture takes `rows` of w from A."""
-    across: tuple[int, ...]              # seeds
-    down: tuple[int, ...]
+    across: tuple[Source, ...]
+    down: tuple[Source, ...]
     rows: tuple[int, ...]
+    labels: bool = True                  # each source named in a margin
+
+
+@dataclass(frozen=True)
+class SeedGrid:
+    """One picture for each seed, in reading order."""
+    seeds: tuple[int, ...]
+    columns: int = 0                     # 0: as square as can be
+    labels: bool = True
+
+
+@dataclass(frozen=True)
+class Compare:
+    """A second picture to hold against the first: of another network on the same request, or of a pinned request.
+
+    The window alone draws it; what is rendered is the rest of the request, and the reference by itself.
+    """
+    mode: Literal["flip", "split", "difference", "side"] = "flip"    # flip: the reference while Shift is held
+    error: Literal["E", "AE", "SE"] = "E"         # difference: A - B, its magnitude, its square
+    gain_db: float = 0.0                 # of the difference
+    split: float = 0.5                   # where the two meet: share of the picture's width
+    checkpoint: Checkpoint | None = None          # this network, on the same latent, layer and view
+    pinned: RenderRequest | None = None           # or this request
 
 
 @dataclass(frozen=True)
@@ -112,6 +152,9 @@ class RenderRequest:
     view: View = View()
     spectrum: Spectrum | None = None     # None: not computed
     table: MixTable | None = None        # instead of one picture
+    seeds: SeedGrid | None = None        # instead of one picture
+    strip: bool = False                  # summaries of every tap, by the same pass
+    compare: Compare | None = None       # for the window
 
 
 # -- the result -------------------------------------------------------------------------------------------------------
@@ -169,6 +212,29 @@ class TapStats:
 
 
 @dataclass(frozen=True)
+class TapSummary:
+    """A tap at a glance, of the first sample: what the strip of layers shows."""
+    name: str
+    picture: np.ndarray                  # uint8 [h, w, 3], at most 64 wide or high: RGB of 3 channels, else their RMS
+    frequencies: np.ndarray              # float32 [F]: as SpectrumResult.frequencies; empty for signals of one pixel
+    radial: np.ndarray                   # float32 [F]: as SpectrumResult.radial, estimated from few projections
+    rms: float                           # over all channels and pixels; not finite if any value isn't
+    peak: float                          # largest over median energy of a pixel (inspection.md "Droplets")
+    nonfinite: float                     # share, 0..1
+    clamped: float | None                # share at the layer's clamp; None: no clamp
+    current: bool = True                 # of this request; else of one before, and still to be replaced
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How a picture of many is laid out: cells in reading order, from `origin` on, without gaps."""
+    columns: int
+    size: tuple[int, int]                # height, width of a cell in pixels
+    origin: tuple[int, int]              # top, left of the first one; labels stand before it
+    shown: tuple[int | None, ...]        # sheet: the channel in each cell; seeds: the seed; table: None
+
+
+@dataclass(frozen=True)
 class SpectrumResult:
     """Frequencies in cycles per image (width, where it is not square); levels are 10 log10(S / mean S)."""
     picture: np.ndarray                  # uint8 [H, W, 3], zero frequency at pixel (H//2, W//2)
@@ -181,6 +247,7 @@ class SpectrumResult:
     previous_nyquist: float | None       # of the previous resolution (StyleGAN1/2)
     slice_0: np.ndarray | None = None    # float32 [F]: as `radial`, along the horizontal frequency axis
     slice_45: np.ndarray | None = None   # float32 [F]: along the diagonal
+    levels: np.ndarray | None = None     # float32 [H, W]: what the picture shows, in dB
 
 
 @dataclass(frozen=True)
@@ -212,7 +279,12 @@ class RenderResult:
     request: RenderRequest
     info: ModelInfo | None = None
     picture: np.ndarray | None = None    # uint8 [H, W, 3], read-only
+    values: np.ndarray | None = None     # [C, H, W], read-only: the tap as the network gave it, first sample
+    limits: tuple[float, float] | None = None    # values of the signal shown in the least and the largest colour
+    cells: Cells | None = None           # of a sheet, a table or a grid of seeds
+    ws: np.ndarray | None = None         # float32 [N, num_ws, w_dim], read-only: mapped, truncated, mixed
     stats: TapStats | None = None
+    strip: tuple[TapSummary, ...] = ()   # in the network's order
     spectrum: SpectrumResult | None = None
     times: tuple[StageTime, ...] = ()    # load, mapping, stages.., view, spectrum, in order
     seconds: float = 0.0                 # the whole request

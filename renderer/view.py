@@ -19,7 +19,7 @@ MAX_GAIN_DB = 300                        # beyond, float32 has nothing to show
 def picture(x: Tensor, view: View) -> np.ndarray:
     """x [C, H, W], any float type -> uint8 [H, W, 3], read-only.
 
-    The signal y is what is shown of x, divided by its largest finite magnitude if `view.normalize`, times
+    The signal y is what is shown of x, divided by its largest finite magnitude if `view.range` is symmetric, times
     10^(gain_db / 20). 'rgb' shows round(127.5 y + 127.5), clipped; 'channel' takes that byte as the index of a colour.
     What is not finite is magenta.
     """
@@ -29,7 +29,7 @@ def picture(x: Tensor, view: View) -> np.ndarray:
     if has_bad:
         bad = ~torch.isfinite(y).all(dim=0).cpu().numpy()
         y = y.nan_to_num(0, 0, 0)
-    if view.normalize:
+    if view.range == "symmetric":
         y = y / (y.abs().max().item() or 1)
     if view.gain_db:
         y = y * 10 ** (min(max(view.gain_db, -MAX_GAIN_DB), MAX_GAIN_DB) / 20)

@@ -1,8 +1,8 @@
 """The capture panel: saves the image, a layer, the mixing table or the whole window as PNG, with the state inside."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Callable
 
 from gui import fonts, widgets
 from gui.requests import IMAGE, of_image, of_table

@@ -40,9 +40,9 @@ def _picture(view: View, count: int) -> View:
     else:
         channels = _three(channels, count)
     gain = widgets.slider("Gain", view.gain_db, -40.0, 40.0, 0.0, "%+.1f dB", GAIN)
-    normalize = widgets.toggle("Normalise", view.normalize, False, NORMALIZE)
+    normalize = widgets.toggle("Normalise", view.range == "symmetric", False, NORMALIZE)
     return replace(view, mode=mode, channel=channel, channels=channels, colormap=colormap, gain_db=gain,
-                   normalize=normalize)
+                   range="symmetric" if normalize else "fixed")
 
 
 def _three(channels: tuple[int, int, int], count: int) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import report, theme, widgets
 from gui.requests import MAX_SEED
-from renderer.types import MixTable, ModelInfo, RenderRequest, RenderResult
+from renderer.types import MixTable, ModelInfo, RenderRequest, RenderResult, Source, sources
 
 RANGES = {                               # inspection.md "Style": by resolution, and StyleGAN3's by row
     "Coarse": "4² and 8²; StyleGAN3: rows 0 to 6. Pose, face shape, what is there",
@@ -33,7 +33,7 @@ class MixingPanel:
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         info = result.info
         mix = request.mix
-        seed = widgets.integer("Second seed", mix.seed, 0, MAX_SEED, 1, "The chosen rows of w come from this seed "
+        seed = widgets.integer("Second seed", mix.source.seed, 0, MAX_SEED, 1, "The chosen rows of w come from this seed "
                                "(StyleGAN sec. 3.1)")
         rows = mix.rows
         if info is None:
@@ -41,7 +41,7 @@ class MixingPanel:
         else:
             rows = self._ranges(rows, info)
             rows = self._cells(rows, info)
-        request = replace(request, mix=replace(mix, seed=seed, rows=rows))
+        request = replace(request, mix=replace(mix, source=Source(seed), rows=rows))
         return self._table(request, info)
 
     def _ranges(self, rows: tuple[int, ...], info: ModelInfo) -> tuple[int, ...]:
@@ -111,7 +111,7 @@ class MixingPanel:
         across, down = numbers(self._across), numbers(self._down)
         if info is None or not across or not down:
             return None
-        return MixTable(across, down, request.mix.rows or range_rows("Coarse", info))
+        return MixTable(sources(*across), sources(*down), request.mix.rows or range_rows("Coarse", info))
 
 
 def _cell(row: int, layers: tuple[list[str], int], chosen: bool, size: ImVec2) -> bool:

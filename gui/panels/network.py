@@ -1,8 +1,8 @@
 """The network panel: opens a checkpoint and says what it holds."""
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Callable, Sequence
 
 from imgui_bundle import imgui, imgui_ctx
 

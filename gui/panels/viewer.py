@@ -1,8 +1,8 @@
 """The viewer: the picture, large. Wheel zooms at the cursor, drag pans, F fits, 1 shows one pixel per pixel."""
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Callable, Sequence
 
 import numpy as np
 from imgui_bundle import ImVec2, imgui, imgui_ctx

@@ -45,7 +45,7 @@ def answer(request: RenderRequest) -> RenderResult:
     tap = next(t for t in info.taps if t.name == request.tap)
     _, height, width = tap.shape
     y, x = np.mgrid[0:height, 0:width] / height
-    phase = request.latent.x + request.latent.y + 7 * (request.mix.seed if request.mix.rows else 0)
+    phase = request.latent.x + request.latent.y + 7 * (request.mix.source.seed if request.mix.rows else 0)
     planes = [127.5 + 90 * request.latent.psi * np.sin(2 * np.pi * (x * (i + 1) + y * i) + phase) for i in range(3)]
     picture = np.clip(np.stack(planes, -1) * 10 ** (request.view.gain_db / 20), 0, 255).astype(np.uint8)
     if request.table:

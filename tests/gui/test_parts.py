@@ -15,7 +15,19 @@ from gui.pace import SETTLE, Pace
 from gui.panels import latent, mixing, performance, transform
 from gui.placement import FIT, Placement
 from gui.saving import Saver, free_path, stem
-from renderer.types import COLORMAPS, DEMOS, Array, Checkpoint, Latent, Mix, RenderRequest, Spectrum, Synth, View
+from renderer.types import (
+    COLORMAPS,
+    DEMOS,
+    Array,
+    Checkpoint,
+    Latent,
+    Mix,
+    RenderRequest,
+    Source,
+    Spectrum,
+    Synth,
+    View,
+)
 
 ROOM = (100, 50, 700, 450)
 
@@ -81,9 +93,9 @@ def test_pixel_at():
 def test_opening_drops_what_belongs_to_the_old_network():
     before = RenderRequest(
         Checkpoint("a.pkl", "G", "cpu", "fp16", "reference", 3), Latent(3.5, 2, classes=((4, 1.0),), psi=0.7, cutoff=5),
-        Mix(9, (1, 2)), Synth("random", 8, (1.0,) * 9, 2.0), "b8.conv0.act", View("channel", channel=400), Spectrum(7))
+        Mix(Source(9), (1, 2)), Synth("random", 8, (1.0,) * 9, 2.0), "b8.conv0.act", View("channel", channel=400), Spectrum(7))
     after = requests.opening(before, ' "b.pkl" ')
-    assert after == RenderRequest(Checkpoint("b.pkl", "", "cpu", "fp16", "reference"), Latent(3.5, 2, psi=0.7), Mix(9),
+    assert after == RenderRequest(Checkpoint("b.pkl", "", "cpu", "fp16", "reference"), Latent(3.5, 2, psi=0.7), Mix(Source(9)),
                                   Synth("random", 8), spectrum=Spectrum(7))
     assert requests.opening(after, "b.pkl") == replace(after, checkpoint=replace(after.checkpoint, reload=1))
     assert requests.closed(after).checkpoint == Checkpoint("", "", "cpu", "fp16", "reference")
@@ -102,7 +114,7 @@ def test_a_conditional_network_gets_a_class():
 def test_image_and_layers_keep_views_apart():
     memory, image = requests.ViewMemory(), RenderRequest(Checkpoint("a.pkl"), view=View(gain_db=3))
     layer = memory.follow(image, replace(image, tap="b8.conv0.act"))
-    assert layer.view == View(normalize=True)
+    assert layer.view == View(range="symmetric")
     looked = replace(layer, view=View("channel", channel=5))
     assert memory.follow(layer, looked) == looked
     back = memory.follow(looked, replace(looked, tap="image"))

@@ -120,7 +120,7 @@ def test_layer_channel_gain_and_spectrum(window):
     window.click("Layers/b16.conv0.act")
     report = window.wait(lambda r: r["request"]["tap"] == "b16.conv0.act" and r["answered"])
     assert report["picture"] == [16, 16, 3] and report["stats"]["shape"] == [16, 16, 16]
-    assert report["spectrum"] == [16, 16] and report["request"]["view"]["normalize"]
+    assert report["spectrum"] == [16, 16] and report["request"]["view"]["range"] == "symmetric"
     window.click("Channel/Show/Channel")
     window.type_into("Channel/Channel", "5")
     report = window.wait(lambda r: r["request"]["view"]["channel"] == 5 and r["answered"])

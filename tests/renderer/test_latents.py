@@ -6,8 +6,8 @@ import torch
 from nets.config import MappingConfig
 from nets.errors import UserError
 from nets.mapping import MappingNetwork
-from renderer.latents import corners, label, latent_ws, random_z, seed_ws, table_ws
-from renderer.types import Array, Latent, Mix, MixTable
+from renderer.latents import corners, label, latent_ws, random_z, source_ws, table_ws
+from renderer.types import Array, Latent, Mix, MixTable, Source, sources
 
 NUM_WS, W_DIM = 6, 8
 
@@ -120,7 +120,7 @@ def test_given_w_needs_no_class_but_the_mixed_in_seed_does():
     network, w = mapping(c_dim=2), Array.of(np.zeros((1, NUM_WS, W_DIM)))
     assert latent_ws(network, Latent(w=w)).eq(0).all()
     with pytest.raises(UserError, match="0 to 1"):
-        latent_ws(network, Latent(w=w), Mix(1, (0,)))
+        latent_ws(network, Latent(w=w), Mix(Source(1), (0,)))
 
 
 @pytest.mark.parametrize("field, shape", [("z", (1, 9)), ("z", (8,)), ("z", (0, 8)), ("w", (1, NUM_WS, 9)),
@@ -132,7 +132,7 @@ def test_arrays_of_another_shape(plain, field, shape):
 
 
 def test_mixing_follows_truncation(plain):
-    latent, mix = Latent(z=Array.of(np.random.RandomState(1).randn(2, 8)), psi=0.5, cutoff=4), Mix(9, (1, 5))
+    latent, mix = Latent(z=Array.of(np.random.RandomState(1).randn(2, 8)), psi=0.5, cutoff=4), Mix(Source(9), (1, 5))
     ws, own = latent_ws(plain, latent, mix), latent_ws(plain, latent)
     other = latent_ws(plain, Latent(x=9, psi=0.5, cutoff=4))
     for row in range(NUM_WS):
@@ -140,15 +140,15 @@ def test_mixing_follows_truncation(plain):
 
 
 def test_mixing_table(plain):
-    table, latent = MixTable((1, 2, 3), (4, 5), (0, 2)), Latent(x=77, psi=0.5)
+    table, latent = MixTable(sources(1, 2, 3), sources(4, 5), (0, 2)), Latent(x=77, psi=0.5)
     rows = table_ws(plain, latent, table)
     assert [len(row) for row in rows] == [4, 4, 4] and rows[0][0] is None
     for i, a in enumerate(table.across, start=1):
-        assert torch.equal(rows[0][i], seed_ws(plain, a, latent))
+        assert torch.equal(rows[0][i], source_ws(plain, Source(a), latent))
         for j, b in enumerate(table.down, start=1):
-            assert torch.equal(rows[j][0], seed_ws(plain, b, latent))
-            expected = seed_ws(plain, b, latent).clone()
-            expected[:, [0, 2]] = seed_ws(plain, a, latent)[:, [0, 2]]
+            assert torch.equal(rows[j][0], source_ws(plain, Source(b), latent))
+            expected = source_ws(plain, Source(b), latent).clone()
+            expected[:, [0, 2]] = source_ws(plain, Source(a), latent)[:, [0, 2]]
             assert torch.equal(rows[j][i], expected)
     with pytest.raises(UserError, match="no sources"):
         table_ws(plain, latent, MixTable((), (), (0,)))

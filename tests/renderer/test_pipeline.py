@@ -11,7 +11,19 @@ from nets.errors import UserError
 from renderer import pipeline as pipeline_module
 from renderer import synthesis
 from renderer.pipeline import Pipeline
-from renderer.types import Array, Checkpoint, Latent, Mix, MixTable, RenderRequest, Spectrum, Synth, View
+from renderer.types import (
+    Array,
+    Checkpoint,
+    Latent,
+    Mix,
+    MixTable,
+    RenderRequest,
+    Source,
+    Spectrum,
+    Synth,
+    View,
+    sources,
+)
 
 # -- what runs again --------------------------------------------------------------------------------------------------
 
@@ -26,7 +38,7 @@ def test_mixed_rows_run_their_stages_and_equal_a_full_run(asked, ran, name, nois
     readers = {stage.w_row: stage.name for stage in reversed(tiny(name).synthesis.stages())}
     for k in reversed([row for row in rows if row in readers]):
         ran.clear()
-        request = replace(base, mix=Mix(9, tuple(range(k, len(rows)))))
+        request = replace(base, mix=Mix(Source(9), tuple(range(k, len(rows)))))
         result = good(pipeline.render(request))
         assert ran == names[names.index(readers[k]):]
         assert [t.name for t in result.times if not t.reused] == ["mapping", *ran, "view"]
@@ -43,7 +55,7 @@ def test_view_and_spectrum_run_no_stage(asked, ran, name):
     for request, again in [
             (replace(base, view=View(gain_db=6.0)), ["view"]),
             (replace(base, view=View("channel", channel=1, colormap="magma")), ["view"]),
-            (replace(base, view=View(normalize=True)), ["view"]),
+            (replace(base, view=View(range="symmetric")), ["view"]),
             (replace(base, spectrum=Spectrum(range_db=20.0)), ["view", "spectrum"]),     # from the last view back
             (replace(base, spectrum=Spectrum(range_db=30.0)), ["spectrum"]),
             (replace(base, spectrum=Spectrum(beta=4.0)), ["spectrum"]),
@@ -172,13 +184,13 @@ def test_the_picture_of_one_channel_is_grey_and_an_oblong_one_oblong(asked):
 
 def test_mixing_table(asked):
     pipeline, told = Pipeline(), []
-    request = asked("sg2-skip", table=MixTable((1, 2, 3), (4, 5), (0, 1, 2)), latent=Latent(psi=0.8))
+    request = asked("sg2-skip", table=MixTable(sources(1, 2, 3), sources(4, 5), (0, 1, 2), labels=False), latent=Latent(psi=0.8))
     result = good(pipeline.render(request, progress=lambda *what: told.append(what)))
     cells = result.picture.reshape(3, 32, 4, 32, 3).transpose(0, 2, 1, 3, 4)
     assert not cells[0, 0].any()
     for j, b in enumerate((4, 5), start=1):
         for i, a in enumerate((1, 2, 3), start=1):
-            cell = asked("sg2-skip", latent=Latent(x=b, psi=0.8), mix=Mix(a, (0, 1, 2)))
+            cell = asked("sg2-skip", latent=Latent(x=b, psi=0.8), mix=Mix(Source(a), (0, 1, 2)))
             np.testing.assert_array_equal(cells[j, i], pipeline.picture(cell))
         np.testing.assert_array_equal(cells[j, 0], pipeline.picture(asked("sg2-skip", latent=Latent(x=b, psi=0.8))))
     fractions = [fraction for text, fraction in told if text.startswith("Mixing table: picture")]

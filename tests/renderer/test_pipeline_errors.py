@@ -11,15 +11,15 @@ from nets.errors import UserError
 from renderer import opened
 from renderer.pipeline import Pipeline
 from renderer.steps import Abandoned
-from renderer.types import Checkpoint, Latent, Mix, MixTable, RenderRequest, Spectrum, Synth
+from renderer.types import Checkpoint, Latent, Mix, MixTable, RenderRequest, Source, Spectrum, Synth, sources
 
 # -- parts that don't fit, errors -------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("parts, says", [
     ({"latent": Latent(x=3, classes=((1, 1.0),))}, "no classes"),
     ({"synth": Synth(transform=(1.0,) * 9)}, "no input transform"), ({"synth": Synth(lod=1.0)}, "grow"),
-    ({"mix": Mix(1, (0, 99))}, "99"), ({"tap": "b8.conv0.norm"}, "b8.conv0.noise"),
-    ({"table": MixTable((1,), (2,), (-1,))}, "-1")])
+    ({"mix": Mix(Source(1), (0, 99))}, "99"), ({"tap": "b8.conv0.norm"}, "b8.conv0.noise"),
+    ({"table": MixTable(sources(1), sources(2), (-1,))}, "-1")])
 def test_what_the_network_has_no_use_for(files, parts, says):
     """The window goes on without it and says so; the command line refuses."""
     request = RenderRequest(Checkpoint(files("sg2-skip"), device="cpu"), **{"latent": Latent(x=3), **parts})

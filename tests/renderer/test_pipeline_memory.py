@@ -12,7 +12,18 @@ from nets.checkpoint import save_native
 from renderer import device as devices
 from renderer import opened
 from renderer.pipeline import Pipeline
-from renderer.types import Checkpoint, Latent, Mix, MixTable, RenderRequest, Spectrum, Synth, View
+from renderer.types import (
+    Checkpoint,
+    Latent,
+    Mix,
+    MixTable,
+    RenderRequest,
+    Source,
+    Spectrum,
+    Synth,
+    View,
+    sources,
+)
 
 OUT_OF_MEMORY = [torch.cuda.OutOfMemoryError("CUDA out of memory."), MemoryError(),
                  RuntimeError("[enforce fail at alloc_cpu.cpp:128] DefaultCPUAllocator: can't allocate memory: x")]
@@ -66,7 +77,7 @@ def test_old_networks_are_released(asked, monkeypatch):
     monkeypatch.setattr(opened.Network, "__init__", remember)
     pipeline, request = Pipeline(), asked("sg2-skip", spectrum=Spectrum())
     for other in (asked("sg1"), request, replace(request, checkpoint=replace(request.checkpoint, network="G")), request,
-                  asked("sg3-t", table=MixTable((1,), (2,), (0,)))):
+                  asked("sg3-t", table=MixTable(sources(1), sources(2), (0,)))):
         good(pipeline.render(other))
         gc.collect()
         assert [ref() is not None for ref in built] == [False] * (len(built) - 1) + [True]
@@ -87,7 +98,7 @@ def resident_after(pipeline, requests) -> list[int]:
 def changing(asked, name: str, count: int) -> list[RenderRequest]:
     """Requests as a person's hands make them: everything moves."""
     rng, taps = np.random.RandomState(0), [t.name for s in tiny(name).synthesis.stages() for t in s.taps]
-    return [asked(name, latent=Latent(x=rng.randn() * 10, psi=rng.rand()), mix=Mix(i, tuple(range(rng.randint(3)))),
+    return [asked(name, latent=Latent(x=rng.randn() * 10, psi=rng.rand()), mix=Mix(Source(i), tuple(range(rng.randint(3)))),
                   synth=Synth(("const", "random", "none")[rng.randint(3)], i), tap=taps[rng.randint(len(taps))],
                   view=View(("rgb", "channel")[rng.randint(2)], gain_db=rng.randn()),
                   spectrum=Spectrum() if rng.rand() < 0.5 else None) for i in range(count)]

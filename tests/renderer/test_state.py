@@ -10,15 +10,30 @@ from PIL import Image
 
 from nets.errors import UserError
 from renderer import images, state
-from renderer.types import Array, Checkpoint, Latent, Mix, MixTable, RenderRequest, Spectrum, Synth, View
+from renderer.types import (
+    Array,
+    Checkpoint,
+    Compare,
+    Latent,
+    Mix,
+    MixTable,
+    RenderRequest,
+    SeedGrid,
+    Source,
+    Spectrum,
+    Synth,
+    View,
+    sources,
+)
 
 FULL = RenderRequest(
-    Checkpoint("Gesichter ü 脸.pkl", "G", "cuda", "bf16", "reference", 3),
+    Checkpoint("Gesichter ü 脸.pkl", "G", "cuda", "bf16", "reference", 3, "e3b0"),
     Latent(0.5, -2.25, Array.of(np.arange(6.0).reshape(2, 3)), Array.of(np.ones((1, 4, 2), np.float32)),
            ((3, 0.5), (1, -1.0)), 0.7, 8),
-    Mix(-5, (0, 1, 7)), Synth("random", 2 ** 40, tuple(map(float, range(9))), 1.5), "b64.conv0.act",
-    View("channel", (3, 2, 1), 5, "coolwarm", -6.0, True), Spectrum(2, 4.0, 30.0, "magma"),
-    MixTable((1, 2), (3,), (4, 5)))
+    Mix(Source(-5, name="Ada"), (0, 1, 7)), Synth("random", 2 ** 40, tuple(map(float, range(9))), 1.5), "b64.conv0.act",
+    View("channel", (3, 2, 1), 5, "coolwarm", -6.0, 0.25, "minmax", "energy"),
+    Spectrum(2, 4.0, 30.0, "magma"), MixTable(sources(1, 2), (Source(w=Array.of(np.ones((4, 2))), name="顔"),), (4, 5)),
+    SeedGrid((5, 6), 1), True, Compare("split", "SE", 6.0, 0.25, Checkpoint("b.pkl"), RenderRequest(tap="const")))
 
 
 def random_value(hint, rng: np.random.RandomState):
@@ -93,10 +108,11 @@ ARRAY = {"shape": [2], "dtype": "<f4", "base64": "AAAAAAAAAAA="}
     ('{"stylescope": 1, "request": {"latent": {"psi": NaN}}}', "NaN"),
     ('{"stylescope": 1, "request": {"latent": {"psi": 1e999}}}', "latent.psi"),
     (wrong(latent={"psi": 10 ** 400}), "latent.psi"),
-    (wrong(mix={"seed": 1.5}), "whole"), (wrong(mix={"rows": [0, "1"]}), "mix.rows[1]"),
+    (wrong(mix={"source": {"seed": 1.5}}), "whole"), (wrong(mix={"rows": [0, "1"]}), "mix.rows[1]"),
     (wrong(mix={"rows": 3}), "list"),
-    (wrong(view={"channels": [1, 2]}), "3"), (wrong(view={"mode": "pca"}), "rgb, channel"),
-    (wrong(view={"normalize": 1}), "true or false"), (wrong(checkpoint={"device": "tpu"}), "cuda"),
+    (wrong(view={"channels": [1, 2]}), "3"), (wrong(view={"mode": "hsv"}), "rgb, channel"),
+    (wrong(view={"gain_db": True}), "a number"), (wrong(strip=1), "true or false"),
+    (wrong(checkpoint={"device": "tpu"}), "cuda"),
     (wrong(tap=5), "'tap'"), (wrong(tap=None), "'tap'"), (wrong(table={"across": [1], "down": [2]}), "table.rows"),
     (wrong(**{"x\n" * 500: 1}), "unknown"),
     *((wrong(latent={"w": w}), "latent.w") for w in (

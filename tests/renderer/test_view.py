@@ -54,14 +54,15 @@ def test_gain_scales_the_signal(gain_db):
 @pytest.mark.parametrize("scale", [1e-40, 1e-3, 1.0, 1e30])
 def test_normalize_fills_the_range(scale):
     x = torch.tensor([[[1.0, -0.5, 0.25]]]) * scale
-    assert view.picture(x, View(normalize=True))[0, :, 0].tolist() == [255, 64, 159]
-    assert view.picture(x * 0, View(normalize=True, gain_db=500))[0, :, 0].tolist() == [128] * 3
+    assert view.picture(x, View(range="symmetric"))[0, :, 0].tolist() == [255, 64, 159]
+    assert view.picture(x * 0, View(range="symmetric", gain_db=500))[0, :, 0].tolist() == [128] * 3
 
 
 def test_normalize_looks_at_what_is_shown_only():
     x = signal(4)
     x[3] *= 100
-    np.testing.assert_array_equal(view.picture(x, View(normalize=True)), view.picture(x[:3], View(normalize=True)))
+    symmetric = View(range="symmetric")
+    np.testing.assert_array_equal(view.picture(x, symmetric), view.picture(x[:3], symmetric))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,7 +94,7 @@ def test_viridis_and_grey_at_their_ends():
 def test_what_is_not_finite_is_magenta(mode, bad):
     x = signal()
     x[0, 2, 3] = bad
-    picture = view.picture(x, View(mode, normalize=True))
+    picture = view.picture(x, View(mode, range="symmetric"))
     assert tuple(picture[2, 3]) == BAD
     assert (picture == np.array(BAD)).all(axis=2).sum() == 1
 
