@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from imgui_bundle import ImVec2, imgui, imgui_ctx
+from imgui_bundle import ImVec2, imgui
 
 from gui import fonts, report, theme, widgets
 from gui.placement import FIT, pixel_at
-from gui.requests import IMAGE, look_at, opening, reopened, shown_name
+from gui.requests import IMAGE, look_at
 from gui.texture import Canvas
-from renderer.types import DEMOS, Activity, MixTable, RenderRequest, RenderResult
+from gui.welcome import Welcome
+from renderer.types import Activity, MixTable, RenderRequest, RenderResult
 
 DEMO_HINT = "An untrained demo. Drop a checkpoint here, or press Ctrl+O, to open your own."
 WHEEL_FACTOR = 1.2                       # larger per step of the wheel
@@ -22,7 +23,7 @@ class Viewer:
 
     def __init__(self, ask: Callable[[], None], recents: Callable[[], Sequence[str]],
                  activity: Callable[[], Activity | None]):
-        self._ask, self._recents, self._activity = ask, recents, activity
+        self._welcome, self._activity = Welcome(ask, recents), activity
         self._canvas = Canvas()
         self._picture: np.ndarray | None = None
         self._checker = False
@@ -37,12 +38,12 @@ class Viewer:
         self.readout = ""
         if not request.checkpoint.path:
             self.clear()
-            return self._welcome(request)
+            return self._welcome.welcome(request)
         if result.picture is not None:
             self._picture = result.picture
         elif result.error and result.info is None:
             self.clear()
-            return self._failed(request, result.error)
+            return self._welcome.failed(request, result.error)
         request = self._tabs(request, result)
         hint = DEMO_HINT if request.checkpoint.path.startswith("demo:") else ""
         self._show(room_below=bool(hint))
@@ -146,59 +147,6 @@ class Viewer:
         size = imgui.calc_text_size(words)
         draw.add_text(ImVec2((low.x + high.x - size.x) / 2, (low.y + high.y - size.y) / 2), theme.ink("dim"), words)
 
-    # -- without a picture --------------------------------------------------------------------------------------------
-
-    def _welcome(self, request: RenderRequest) -> RenderRequest:
-        width = min(theme.em(26), imgui.get_content_region_avail().x)
-        _center(width, theme.em(17))
-        with imgui_ctx.begin_group():
-            return self._choices(request, width)
-
-    def _choices(self, request: RenderRequest, width: float) -> RenderRequest:
-        widgets.heading("Open a StyleGAN checkpoint")
-        widgets.wrapped("Drop a .pkl or .safetensors file anywhere on this window, paste a path or URL in the Network "
-                        "panel, or choose a file:", "dim", width)
-        imgui.dummy(ImVec2(0, theme.em(0.3)))
-        if widgets.button(f"{fonts.FOLDER}  Open…   Ctrl+O", width=width, name="Open", chosen=True):
-            self._ask()
-        imgui.dummy(ImVec2(0, theme.em(0.8)))
-        widgets.wrapped("Or try a demo: small, freshly initialised, untrained.", "dim", width)
-        half = (width - imgui.get_style().item_spacing.x) / 2
-        for index, path in enumerate(f"demo:{name}" for name in DEMOS):
-            if index % 2:
-                imgui.same_line()
-            if widgets.button(shown_name(path), width=half, name=path):
-                request = opening(request, path)
-        recents = [path for path in self._recents() if not path.startswith("demo:")][:4]
-        if recents:
-            imgui.dummy(ImVec2(0, theme.em(0.8)))
-            widgets.text("Recent", "dim")
-            for path in recents:
-                name = widgets.shorten(shown_name(path), width - theme.em(1))
-                if widgets.button(name, path, width=width, name=path):
-                    request = opening(request, path)
-        return request
-
-    def _failed(self, request: RenderRequest, error: str) -> RenderRequest:
-        width = min(theme.em(30), imgui.get_content_region_avail().x)
-        _center(width, theme.em(10))
-        with imgui_ctx.begin_group():
-            return self._remedies(request, error, width)
-
-    def _remedies(self, request: RenderRequest, error: str, width: float) -> RenderRequest:
-        widgets.heading("This could not be opened")
-        widgets.wrapped(error, "text", width)
-        imgui.dummy(ImVec2(0, theme.em(0.5)))
-        if widgets.button(f"{fonts.RELOAD}  Try again", name="Try again"):
-            request = reopened(request)
-        imgui.same_line()
-        if widgets.button(f"{fonts.FOLDER}  Open…", name="Open"):
-            self._ask()
-        imgui.same_line()
-        if widgets.button(f"{fonts.COPY}  Copy", "Copies the message", name="Copy"):
-            imgui.set_clipboard_text(error)
-        return request
-
     @property
     def _size(self) -> tuple[int, int]:
         """(height, width) of the picture; (0, 0) without one."""
@@ -219,9 +167,3 @@ def _tab(words: str, chosen: bool, why_not: str = "", name: str = "") -> bool:
 def _density() -> float:
     """Pixels of the display in a screen coordinate: 2 on a Mac's Retina display, 1 elsewhere."""
     return imgui.get_io().display_framebuffer_scale.x or 1.0
-
-
-def _center(width: float, height: float) -> None:
-    room, at = imgui.get_content_region_avail(), imgui.get_cursor_pos()
-    imgui.set_cursor_pos(ImVec2(at.x + max((room.x - width) / 2, 0), at.y + max((room.y - height) / 2, 0)))
-
