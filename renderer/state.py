@@ -6,21 +6,28 @@ import binascii
 import dataclasses
 import json
 import math
+import re
 import types
 import typing
 
 import numpy as np
 
 from nets.errors import UserError, one_line
-from renderer.types import Array, RenderRequest
+from renderer.types import Array, RenderRequest, Source
 
-SCHEMA = 1                               # raised when an older program could misread what a newer one writes
+SCHEMA = 2                               # raised when an older program could misread what a newer one writes
 
 
-def to_json(request: RenderRequest) -> str:
-    """The complete request. Raises ValueError on numbers that are not finite."""
-    state = {"stylescope": SCHEMA, "request": _encode(request)}
-    return json.dumps(state, ensure_ascii=False, allow_nan=False, indent=1)
+def to_json(request: RenderRequest, brief: bool = False) -> str:
+    """The complete request; if `brief`, what differs from the default, in one line.
+
+    Raises ValueError on numbers that are not finite, and on a pinned request that compares.
+    """
+    if request.compare and request.compare.pinned and request.compare.pinned.compare:
+        raise ValueError("a pinned request compares with nothing itself")
+    state = {"stylescope": SCHEMA, "request": _encode(request, brief)}
+    text = json.dumps(state, ensure_ascii=False, allow_nan=False, indent=None if brief else 1)
+    return re.sub("[\ud800-\udfff]", lambda lone: f"\\u{ord(lone[0]):04x}", text)     # of file names that are no UTF-8
 
 
 def from_json(text: str) -> RenderRequest:
@@ -39,21 +46,42 @@ def from_json(text: str) -> RenderRequest:
                         f"reads up to {SCHEMA}); update Stylescope to open it")
     if "request" not in state:
         raise UserError("the Stylescope state holds no request")
-    return _decode(RenderRequest, state["request"], "")
+    request = state["request"]
+    return _decode(RenderRequest, _upgraded(request) if state["stylescope"] < 2 else request, "")
 
 
 def _refuse_constant(name: str):
     raise ValueError(f"{name} is not a number")
 
 
-# -- values to JSON ---------------------------------------------------------------------------------------------------
+def _upgraded(request):
+    """A request of version 1 as version 2 writes it: `normalize` was the one other range, tables had no labels."""
+    def part(name: str) -> dict:
+        return dict(request[name]) if isinstance(request.get(name), dict) else {}
+    if not isinstance(request, dict):
+        return request
+    view, mix, table = part("view"), part("mix"), part("table")
+    if isinstance(view.get("normalize"), bool):
+        view["range"] = "symmetric" if view.pop("normalize") else "fixed"
+    if "seed" in mix:
+        mix["source"] = mix.pop("seed")
+    if table:
+        table["labels"] = False
+    changed = {"view": view, "mix": mix, "table": table}
+    return request | {name: values for name, values in changed.items() if values}
 
-def _encode(value):
+
+# -- values to JSON; a source that is a plain seed is its number ------------------------------------------------------
+
+def _encode(value, brief: bool):
     if isinstance(value, Array):
         return {"shape": list(value.shape), "dtype": value.dtype, "base64": base64.b64encode(value.data).decode()}
+    if isinstance(value, Source) and value == Source(value.seed):
+        return value.seed
     if dataclasses.is_dataclass(value):
-        return {field.name: _encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return [_encode(item) for item in value] if isinstance(value, tuple) else value
+        fields = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
+        return {field.name: _encode(item, brief) for field, item in fields if not (brief and item == field.default)}
+    return [_encode(item, brief) for item in value] if isinstance(value, tuple) else value
 
 
 # -- JSON to values, by type; `where` is the path to a value, 'latent.psi' --------------------------------------------
@@ -78,6 +106,10 @@ def _decode(hint, value, where: str):
 
 def _decode_dataclass(cls: type, value, where: str):
     hints = typing.get_type_hints(cls)
+    if cls is Source and type(value) is int:
+        return Source(value)
+    if cls is RenderRequest and where and isinstance(value, dict) and value.get("compare") is not None:
+        raise UserError(f"'{where}' in the state holds a comparison of its own; a pinned request can't")
     if not isinstance(value, dict):
         raise _unfit(where, "an object", value)
     for name in value:

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "cuda_ops": set(),
     "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images"},
 }
-TORCH_FREE_RENDERER = {"renderer.types", "renderer.thread", "renderer.state", "renderer.images", "renderer.colormaps"}
+TORCH_FREE_RENDERER = {"renderer.types", "renderer.thread", "renderer.state", "renderer.images", "renderer.colormaps", "renderer.content"}
 
 
 def sources() -> list[Path]:
