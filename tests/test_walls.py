@@ -14,7 +14,8 @@ MAY_IMPORT = {
     "cuda_ops": set(),
     "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images"},
 }
-TORCH_FREE_RENDERER = {"renderer.types", "renderer.thread", "renderer.state", "renderer.images", "renderer.colormaps", "renderer.content"}
+TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
+    "colormaps", "content", "images", "state", "thread", "types")}
 
 
 def sources() -> list[Path]:
