@@ -30,7 +30,8 @@ FULL = RenderRequest(
     Checkpoint("Gesichter ü 脸.pkl", "G", "cuda", "bf16", "reference", 3, "e3b0"),
     Latent(0.5, -2.25, Array.of(np.arange(6.0).reshape(2, 3)), Array.of(np.ones((1, 4, 2), np.float32)),
            ((3, 0.5), (1, -1.0)), 0.7, 8),
-    Mix(Source(-5, name="Ada"), (0, 1, 7)), Synth("random", 2 ** 40, tuple(map(float, range(9))), 1.5), "b64.conv0.act",
+    Mix(Source(-5, Array.of(np.ones((4, 2))), "Ada"), (0, 1, 7)),
+    Synth("random", 2 ** 40, tuple(map(float, range(9))), 1.5), "b64.conv0.act",
     View("channel", (3, 2, 1), 5, "coolwarm", -6.0, 0.25, "minmax", "energy"),
     Spectrum(2, 4.0, 30.0, "magma"), MixTable(sources(1, 2), (Source(w=Array.of(np.ones((4, 2))), name="顔"),), (4, 5)),
     SeedGrid((5, 6), 1), True, Compare("split", "SE", 6.0, 0.25, Checkpoint("b.pkl"), RenderRequest(tap="const")))
@@ -42,7 +43,8 @@ def random_value(hint, rng: np.random.RandomState):
         shape = tuple(rng.randint(0, 4, rng.randint(0, 4)))
         return Array.of(np.asarray(rng.randn(*shape)).astype(rng.choice(["<f4", "<f8", "<f2", ">f4"])))
     if dataclasses.is_dataclass(hint):
-        return hint(**{name: random_value(h, rng) for name, h in typing.get_type_hints(hint).items()})
+        hints = typing.get_type_hints(hint)
+        return hint(**{name: random_value(h, rng) for name, h in hints.items() if name != "pinned"})   # or no end
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         return None if rng.rand() < 0.3 else random_value(options[0], rng)
@@ -79,10 +81,68 @@ def test_round_trip(request_):
 
 @pytest.mark.parametrize("seed", range(60))
 def test_round_trip_of_random_requests(seed):
-    request = random_value(RenderRequest, np.random.RandomState(seed))
-    again = state.from_json(state.to_json(request))
-    assert again == request
-    assert repr(again) == repr(request)                       # 1 and 1.0 are equal, but not the same request
+    rng = np.random.RandomState(seed)
+    request = random_value(RenderRequest, rng)
+    if request.compare:
+        pinned = dataclasses.replace(random_value(RenderRequest, rng), compare=None)
+        request = dataclasses.replace(request, compare=dataclasses.replace(request.compare, pinned=pinned))
+    for brief in (False, True):
+        again = state.from_json(state.to_json(request, brief))
+        assert again == request
+        assert repr(again) == repr(request)                   # 1 and 1.0 are equal, but not the same request
+
+
+def test_brief_is_one_line_of_what_differs():
+    request = RenderRequest(Checkpoint("Gesicht ü.pkl"), Latent(psi=0.7), mix=Mix(Source(2)), view=View("mean"))
+    assert state.to_json(request, brief=True) == (
+        '{"stylescope": 2, "request": {"checkpoint": {"path": "Gesicht ü.pkl"}, "latent": {"psi": 0.7}, '
+        '"mix": {"source": 2}, "view": {"mode": "mean"}}}')
+    assert state.to_json(RenderRequest(), brief=True) == '{"stylescope": 2, "request": {}}'
+    assert "\n" not in state.to_json(FULL, brief=True) and state.from_json(state.to_json(FULL, brief=True)) == FULL
+
+
+def test_a_seed_as_a_source_is_its_number():
+    table = json.loads(state.to_json(FULL))["request"]["table"]
+    assert table["across"] == [1, 2] and table["down"][0]["name"] == "顔"
+    assert state.from_json(state.to_json(RenderRequest(mix=Mix(Source(7))))).mix.source == Source(7)
+    named = Mix(Source(7, name="Ada"))
+    assert state.from_json(state.to_json(RenderRequest(mix=named))).mix == named
+
+
+def test_version_1_opens():
+    """What the first window saved: other names for range and mixing, tables of seeds without labels."""
+    old = {"view": {"mode": "channel", "channel": 3, "normalize": True, "gain_db": 6.0},
+           "mix": {"seed": 9, "rows": [1]}, "table": {"across": [1, 2], "down": [3], "rows": [0]}, "tap": "b8.image",
+           "latent": {"x": 5.0, "y": 0.0, "z": None, "w": None, "classes": [[1, 1.0]], "psi": 0.5, "cutoff": None}}
+    request = state.from_json(json.dumps({"stylescope": 1, "request": old}))
+    assert request == RenderRequest(
+        latent=Latent(5.0, classes=((1, 1.0),), psi=0.5), mix=Mix(Source(9), (1,)), tap="b8.image",
+        view=View("channel", channel=3, range="symmetric", gain_db=6.0),
+        table=MixTable(sources(1, 2), sources(3), (0,), labels=False))
+    plain = {"view": {"normalize": False}, "mix": {"seed": 1, "rows": []}, "table": None}
+    assert state.from_json(json.dumps({"stylescope": 1, "request": plain})) == RenderRequest()
+    for now in ({"view": {"normalize": True}}, {"mix": {"seed": 1}}):
+        with pytest.raises(UserError, match="unknown field"):
+            state.from_json(json.dumps({"stylescope": 2, "request": now}))
+
+
+def test_a_pinned_request_pins_none():
+    """Else a file of some kilobytes could nest requests without end."""
+    nested = RenderRequest(compare=Compare(pinned=FULL))
+    with pytest.raises(ValueError):
+        state.to_json(nested)
+    text = {}
+    for _ in range(200):
+        text = {"compare": {"pinned": text}}
+    with pytest.raises(UserError, match="'compare.pinned' in the state holds a comparison of its own"):
+        state.from_json(json.dumps({"stylescope": 2, "request": text}))
+
+
+def test_names_that_are_no_unicode(tmp_path):
+    """Linux file names may be any bytes; Python keeps them as lone surrogates."""
+    request = RenderRequest(Checkpoint(b"alt\xe4.pkl".decode("utf-8", "surrogateescape")))
+    images.save_png(tmp_path / "x.png", PICTURE, request)
+    assert images.load_request(tmp_path / "x.png") == request
 
 
 def test_missing_fields_take_their_defaults():
@@ -108,7 +168,10 @@ ARRAY = {"shape": [2], "dtype": "<f4", "base64": "AAAAAAAAAAA="}
     ('{"stylescope": 1, "request": {"latent": {"psi": NaN}}}', "NaN"),
     ('{"stylescope": 1, "request": {"latent": {"psi": 1e999}}}', "latent.psi"),
     (wrong(latent={"psi": 10 ** 400}), "latent.psi"),
-    (wrong(mix={"source": {"seed": 1.5}}), "whole"), (wrong(mix={"rows": [0, "1"]}), "mix.rows[1]"),
+    (wrong(mix={"source": {"seed": 1.5}}), "whole"), (wrong(mix={"source": "Ada"}), "mix.source"),
+    (wrong(mix={"source": True}), "mix.source"), (wrong(view=3, mix=4), "'view'"),
+    ('{"stylescope": 1, "request": 3}', "'request'"), (wrong(view={"normalize": 1}), "'view.normalize'"),
+    (wrong(mix={"rows": [0, "1"]}), "mix.rows[1]"),
     (wrong(mix={"rows": 3}), "list"),
     (wrong(view={"channels": [1, 2]}), "3"), (wrong(view={"mode": "hsv"}), "rgb, channel"),
     (wrong(view={"gain_db": True}), "a number"), (wrong(strip=1), "true or false"),
