@@ -91,13 +91,13 @@ def hint(words: str) -> None:
             imgui.text_unformatted(words)
 
 
-def fact(name: str, value: str, tip: str = "") -> None:
+def fact(name: str, value: str, tip: str = "", color: str = "text") -> None:
     """A labelled value that can't be changed here; lines of facts stand closer than rows."""
     start = imgui.get_cursor_pos_x()
     text(name, "dim")
     hint(tip)
     imgui.same_line(start + theme.em(LABEL_EMS))
-    clipped(value)
+    clipped(value, color)
     report.mark(name)
 
 
@@ -220,17 +220,21 @@ def menu(name: str, value: str, options: Sequence[str], default: str, tip: str =
     return default if line.reset else value
 
 
-def drop_down(name: str, value: str, options: Sequence[str]) -> str:
-    with _combo(name, value) as opened:
-        for option in options if opened else ():
+def drop_down(name: str, value: str, options: Sequence[str], tips: Sequence[str] = ()) -> str:
+    """`tips`: one for each option."""
+    chosen = value
+    with combo(name, value) as opened:
+        for index, option in enumerate(options if opened else ()):
             if imgui.selectable(option, option == value)[0]:
-                value = option
+                chosen = option
             report.mark(f"{name}/{option}")
-    return value
+            hint(tips[index] if tips else "")
+    return chosen
 
 
 @contextmanager
-def _combo(name: str, shown: str) -> Iterator[bool]:
+def combo(name: str, shown: str) -> Iterator[bool]:
+    """A list that drops down; what is inside is drawn while it is open."""
     at, width = imgui.get_cursor_screen_pos(), imgui.calc_item_width()
     report.mark_rectangle(name, at.x, at.y, at.x + width, at.y + imgui.get_frame_height())
     opened = imgui.begin_combo(f"##{name}", shown)
@@ -248,18 +252,27 @@ def segments(name: str, value: str, options: Sequence[str], default: str, tip: s
     return default if line.reset else value
 
 
-def segmented(name: str, value: str, options: Sequence[str], width: float) -> str:
+def segmented(name: str, value: str, options: Sequence[str], width: float, tips: Sequence[str] = ()) -> str:
+    """`tips`: one for each option."""
     gap = 1.0
-    each = (width - gap * (len(options) - 1)) / len(options)
     tight = ImVec2(1, imgui.get_style().frame_padding.y)
+    chosen = value
     with imgui_ctx.push_style_var(imgui.StyleVar_.frame_padding, tight):
-        for index, option in enumerate(options):
+        for index, (option, each) in enumerate(zip(options, _shares(options, width - gap * (len(options) - 1)))):
             if index:
                 imgui.same_line(0, gap)
             if _pressed(option, option == value, ImVec2(each, 0)):
-                value = option
+                chosen = option
             report.mark(f"{name}/{option}")
-    return value
+            hint(tips[index] if tips else "")
+    return chosen
+
+
+def _shares(options: Sequence[str], width: float) -> list[float]:
+    """The same width for every option; where the longest wouldn't fit, as much air around each."""
+    even, needed = width / len(options), [imgui.calc_text_size(option).x for option in options]
+    air = (width - sum(needed)) / len(options)
+    return [even if max(needed) + theme.em(0.3) <= even else n + air for n in needed]
 
 
 def _pressed(words: str, chosen: bool, size: ImVec2) -> bool:
