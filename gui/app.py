@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -13,6 +14,7 @@ from gui import report
 from gui import settings as kept
 from gui.desk import Desk
 from gui.pace import ANIMATION, WORKING, Pace
+from gui.reference import Reference
 from gui.requests import ViewMemory, completed, opening, same_file
 from gui.settings import Settings
 from gui.window import Window, WindowError
@@ -60,7 +62,7 @@ class App:
         self._views = ViewMemory()
         self._pace = Pace()
         self._frame_began = time.perf_counter()
-        self.thread = RenderThread(window.wake)
+        self.thread, self.reference = RenderThread(window.wake), Reference(lambda: RenderThread(window.wake))
         self.desk = Desk(self)
 
     # -- the loop -----------------------------------------------------------------------------------------------------
@@ -76,12 +78,13 @@ class App:
         """The longest time between two frames, for what moves by itself."""
         if self.desk.moving:
             return ANIMATION
-        return WORKING if self.thread.activity() or self.desk.polling else None
+        return WORKING if self.activity() or self.desk.polling else None
 
     def _frame(self) -> None:
         began = time.perf_counter()
         passed, self._frame_began = began - self._frame_began, began
         self._receive()
+        self._receive_reference()
         self._to_open += self.window.take_dropped()
         while self._to_open:
             self._open(self._to_open.pop(0))
@@ -106,7 +109,7 @@ class App:
     # -- between the window and the renderer --------------------------------------------------------------------------
 
     def _submit(self) -> None:
-        wanted = self.desk.saver.request or self.request
+        wanted = self.desk.saver.request or replace(self.request, compare=None)
         if wanted != self._submitted:
             self.thread.submit(wanted)
             self._submitted = wanted
@@ -124,12 +127,21 @@ class App:
             self.desk.messages.clear()
         if result.notes and result.notes != self.result.notes:
             self.desk.messages.say(" ".join(result.notes))
-        if result.error and result.request == self.request:
+        if result.error and result.request == self._submitted:
             self.desk.messages.say(result.error, error=True, details=result.details or "")
         known = self.result.info if same_file(self.result.request, result.request) else None
         self.result = result if result.info or not known else replace(result, info=known)
         if result.info and not result.info.path.startswith("demo:"):
             self._remember(result.info.path)
+
+    def _receive_reference(self) -> None:
+        result = self.reference.follow(self.request, self.result)
+        if result is not None and result.error:
+            self.desk.messages.say(f"Reference: {result.error}", error=True, details=result.details or "")
+
+    def activity(self) -> Activity | None:
+        """What is being rendered, first of all for the picture itself."""
+        return self.thread.activity() or self.reference.activity()
 
     def shown(self, request: RenderRequest) -> RenderResult:
         """The newest result, or an empty one while another file is being opened."""
@@ -141,11 +153,13 @@ class App:
     def cancel(self) -> None:
         """Gives up what is being done and goes back to what is shown."""
         self.desk.latent.playing = False
-        if self.thread.activity() is None:
+        if self.activity() is None:
             return
-        self.desk.saver.forget()
-        self.thread.cancel()
-        self._to_restore = self.result.request
+        if self.thread.activity() is not None:
+            self.desk.saver.forget()
+            self.thread.cancel()
+            self._to_restore = replace(self.result.request, compare=self.request.compare)
+        self.reference.cancel()
         self.desk.messages.say("Cancelled")
 
     def open(self, path: str) -> None:
@@ -183,12 +197,14 @@ class App:
                                 layout=self.desk.layout_text(), hidden=tuple(sorted(self.desk.hidden)))
         self.save_settings()
         self.thread.close()
+        self.reference.close()
         self.desk.close()
         self.window.close()
 
     def _facts(self) -> dict:
         """What tests and scripts may ask of the window, beside where its widgets are."""
-        shown, activity, message = self.result, self.thread.activity(), self.desk.messages.latest
+        shown, activity, message = self.result, self.activity(), self.desk.messages.latest
+        other = self.reference.result()
         return {
             "request": dataclasses.asdict(self.request), "answered": self._answered() and not activity,
             "activity": activity.text if isinstance(activity, Activity) else "",
@@ -197,6 +213,8 @@ class App:
             "family": shown.info.family if shown.info else "", "device": shown.device,
             "stats": dataclasses.asdict(shown.stats) if shown.stats else None,
             "spectrum": [*shown.spectrum.extent] if shown.spectrum else None,
+            "reference": dataclasses.asdict(other.request) if other and other.picture is not None else None,
+            "matched": self.reference.matched() is not None, "threads": threading.active_count(),
             "reused": [t.name for t in shown.times if t.reused], "ran": [t.name for t in shown.times if not t.reused],
             "viewer": dataclasses.asdict(self.desk.viewer.placement), "readout": self.desk.viewer.readout,
             "settings": {"recents": self.settings.recents}, "scale": self.window.scale,

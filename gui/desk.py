@@ -52,7 +52,7 @@ class Desk:
             LayersPanel(), ChannelPanel(), CapturePanel(self.saver, self.ask_folder, self._table),
             SpectrumPanel(), RadialPanel(), PerformancePanel(self.frames), self.viewer,
         )
-        self.status = StatusBar(self.messages, lambda: app.thread.activity(), lambda: self.viewer.readout, app.cancel)
+        self.status = StatusBar(self.messages, app.activity, lambda: self.viewer.readout, app.cancel)
         self.hidden = set(app.settings.hidden)
         self._docked: set[str] = set()   # titles of panels that are docked, as of the last frame
         self.viewer_alone = False

@@ -1,10 +1,12 @@
 """What the window's controls do to a request: pure functions, shared by panels, menus and keys."""
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from renderer.types import Latent, MixTable, RenderRequest, RenderResult, TapInfo, View
+from renderer.types import Compare, Latent, MixTable, ModelInfo, RenderRequest, RenderResult, TapInfo, View
 
 IMAGE = "image"                          # the tap that every network ends in
 ROW = 100                                # seeds per row of the seed plane: seed = x + 100 y
@@ -26,7 +28,7 @@ def opening(request: RenderRequest, path: str) -> RenderRequest:
         latent=replace(fresh.latent, x=latent.x, y=latent.y, psi=latent.psi),
         mix=replace(fresh.mix, source=request.mix.source),
         synth=replace(fresh.synth, noise=request.synth.noise, noise_seed=request.synth.noise_seed),
-        spectrum=request.spectrum,
+        spectrum=request.spectrum, compare=request.compare,
     )
 
 
@@ -84,6 +86,11 @@ def of_table(request: RenderRequest, table: MixTable | None) -> RenderRequest:
     return replace(of_image(request), table=table)
 
 
+def pictured(request: RenderRequest) -> RenderRequest:
+    """The part of a request that decides the picture."""
+    return replace(request, compare=None, spectrum=None, strip=False)
+
+
 class ViewMemory:
     """The image and the layers are each looked at in a way of their own: it is put back on the way back."""
 
@@ -119,3 +126,104 @@ def stepped(request: RenderRequest, seeds: int) -> RenderRequest:
     """So many seeds further."""
     seed = min(max(seed_of(request.latent) + seeds, 0), MAX_SEED)
     return replace(request, latent=at_seed(request.latent, seed))
+
+
+def dragged(request: RenderRequest, by: tuple[float, float], per_seed: float) -> RenderRequest:
+    """The latent drawn over the seed plane by a drag of `by` (x, y), `per_seed` of the same lengths a seed.
+
+    A saved z or w has no place on the plane and stays.
+    """
+    latent = request.latent
+    if latent.z is not None or latent.w is not None:
+        return request
+    x, y = latent.x + by[0] / per_seed, latent.y + by[1] / per_seed
+    return replace(request, latent=replace(latent, x=max(x, 0.0), y=max(y, 0.0)))
+
+
+# -- comparison -------------------------------------------------------------------------------------------------------
+
+# Where the other family has no such step: what stands at its place in a layer (inspection.md "Activations").
+LIKE_STEPS = {"out": "act", "norm": "act", "style": "act", "up": "conv", "noise": "conv", "torgb": IMAGE,
+              "input": "const", "const": "input"}
+
+
+def pinned(request: RenderRequest, shown: RenderRequest) -> RenderRequest:
+    """`request`, held against `shown` from now on."""
+    return replace(request, compare=replace(request.compare or Compare(), pinned=pictured(shown), checkpoint=None))
+
+
+def against(request: RenderRequest, path: str) -> RenderRequest:
+    """`request`, held against another network; device, precision and backend are the same."""
+    checkpoint = replace(request.checkpoint, path=path.strip().strip('"'), network="", reload=0, content="")
+    return replace(request, compare=replace(request.compare or Compare(), checkpoint=checkpoint, pinned=None))
+
+
+def swapped(request: RenderRequest, info_a: ModelInfo, info_b: ModelInfo | None) -> RenderRequest:
+    """A and B exchanged: the reference is looked at, and held against what was looked at."""
+    compare, other = request.compare, reference_of(request, info_a, info_b)
+    if compare.pinned is not None:
+        compare = replace(compare, pinned=pictured(request))
+    else:
+        compare = replace(compare, checkpoint=request.checkpoint)
+    return replace(other, spectrum=request.spectrum, strip=request.strip, compare=compare)
+
+
+def reference_of(request: RenderRequest, info_a: ModelInfo, info_b: ModelInfo | None) -> RenderRequest | None:
+    """What the picture of `request` is to be held against: what is pinned, or the other network on the same request.
+
+    `info_a`, `info_b`: of the two networks; while nothing is known of the other yet, nothing is adapted to it. What it
+    has no use for is left out, a class it needs is completed, and a layer it lacks is matched.
+    """
+    compare = request.compare
+    if compare is None:
+        return None
+    if compare.pinned is not None:
+        return pictured(compare.pinned)
+    if compare.checkpoint is None:
+        return None
+    other = replace(pictured(request), checkpoint=compare.checkpoint)
+    return fitted(other, info_a, info_b) if info_b else other
+
+
+def fitted(request: RenderRequest, info_a: ModelInfo, info_b: ModelInfo) -> RenderRequest:
+    """A request for network A, fit for network B."""
+    latent, synth, table = request.latent, request.synth, request.table
+    latent = replace(latent, classes=tuple((i, weight) for i, weight in latent.classes if i < info_b.c_dim))
+    synth = replace(synth, transform=synth.transform if info_b.has_transform else None,
+                    lod=synth.lod if info_b.has_lod else None)
+    mix = replace(request.mix, rows=rows_within(request.mix.rows, info_b))
+    if table is not None:
+        table = replace(table, rows=rows_within(table.rows, info_b))
+    tap = matching_tap(request.tap, info_a.taps, info_b.taps)
+    request = replace(look_at(request, tap), latent=latent, mix=mix, synth=synth, table=table, seeds=request.seeds)
+    return completed(request, RenderResult(request, info_b))
+
+
+def rows_within(rows: tuple[int, ...], info: ModelInfo) -> tuple[int, ...]:
+    return tuple(row for row in rows if row < info.num_ws)
+
+
+def matching_tap(name: str, taps_a: Sequence[TapInfo], taps_b: Sequence[TapInfo]) -> TapInfo:
+    """The tap of network B that is most like A's tap `name`.
+
+    The one of that name, else of the same step at the nearest sampling rate, and there at the nearest depth.
+    """
+    for tap in taps_b:
+        if tap.name == name:
+            return tap
+    depths = {tap.name: index / len(taps_a) for index, tap in enumerate(taps_a)}
+    rates = {tap.name: tap.rate for tap in taps_a}
+    if name not in depths:
+        return taps_b[-1]
+    step = step_of(name)
+    kinds = {step_of(tap.name) for tap in taps_b}
+    step = step if step in kinds else LIKE_STEPS.get(step, step)
+    _, tap = min(enumerate(taps_b), key=lambda item: (
+        step_of(item[1].name) != step, abs(math.log2(item[1].rate / rates[name])),
+        abs(item[0] / len(taps_b) - depths[name])))
+    return tap
+
+
+def step_of(tap: str) -> str:
+    """'b64.conv0.act' -> 'act'; 'image' -> 'image'."""
+    return tap.rpartition(".")[2]

@@ -91,6 +91,7 @@ class RenderThread:
                 self._give_up()
             except Exception as error:
                 self._answer(_failure(request, "unexpected", error))
+        render(RenderRequest())          # closes the network and gives its memory back
 
     def _take(self) -> RenderRequest | None:
         """Waits for a request that is not answered yet; None: close."""
@@ -172,7 +173,8 @@ def _start_renderer() -> Callable[..., RenderResult]:
         reason = error
         return lambda request, *_: _failure(request, "PyTorch cannot be started:", reason)
     leave_a_thread_to_the_window()
-    gc.freeze()                          # a full collection over all that torch brings would halt the window 200 ms
+    if not gc.get_freeze_count():
+        gc.freeze()                      # a full collection over all that torch brings would halt the window 200 ms
     return Pipeline().render
 
 
