@@ -57,8 +57,9 @@ def answer(request: RenderRequest) -> RenderResult:
     stats = TapStats(tap.name, tap.shape, "float32", 0.1, 0.9, 3.2, -3.2, 3.0, 0.0, 0.01, histogram)
     times = tuple(StageTime(f"b{r}.conv0", r / 1000, r < 16) for r in (4, 8, 16, 32, 64))
     ops = (OpStatus("upfirdn2d", "reference", ("cuda: no CUDA device",)),)
-    return RenderResult(request, info, picture, stats, spectrum if request.spectrum else None, times, 0.12,
-                        "CPU (1 of 2 threads)", "fp32", ops, 310_000_000, 24_000_000)
+    return RenderResult(request, info, picture, stats=stats, spectrum=spectrum if request.spectrum else None,
+                        times=times, seconds=0.12, device="CPU (1 of 2 threads)", precision="fp32", ops=ops,
+                        memory_bytes=310_000_000, cache_bytes=24_000_000)
 
 
 class FakeThread:
