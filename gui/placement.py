@@ -1,6 +1,7 @@
 """Where a picture lies in the viewer: pure geometry, in screen coordinates."""
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 LARGEST_PIXEL = 128.0                    # screen pixels a picture's pixel may cover
@@ -69,3 +70,28 @@ def pixel_at(point: tuple[float, float], rectangle, size: tuple[int, int]) -> tu
     x0, y0, x1, y1 = rectangle
     x, y = (point[0] - x0) / (x1 - x0) * size[1], (point[1] - y0) / (y1 - y0) * size[0]
     return (int(x), int(y)) if 0 <= x < size[1] and 0 <= y < size[0] else None
+
+
+def pixels_in(room: Rectangle, rectangle: Rectangle, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1: the picture's pixels that are seen at least in part."""
+    bounds = []
+    for low, high, start, end, count in ((room[0], room[2], rectangle[0], rectangle[2], size[1]),
+                                         (room[1], room[3], rectangle[1], rectangle[3], size[0])):
+        each = (end - start) / count
+        bounds.append((max(math.floor((low - start) / each), 0), min(math.ceil((high - start) / each), count)))
+    (x0, x1), (y0, y1) = bounds
+    return x0, y0, max(x1, x0), max(y1, y0)
+
+
+def on_screen(box: Rectangle, rectangle: Rectangle, size: tuple[int, int]) -> Rectangle:
+    """A box of the picture's pixels, in screen coordinates."""
+    sx, sy = (rectangle[2] - rectangle[0]) / size[1], (rectangle[3] - rectangle[1]) / size[0]
+    return (rectangle[0] + box[0] * sx, rectangle[1] + box[1] * sy,
+            rectangle[0] + box[2] * sx, rectangle[1] + box[3] * sy)
+
+
+def halves(room: Rectangle, gap: float) -> tuple[Rectangle, Rectangle]:
+    """Two rooms side by side, on whole coordinates and of the same width."""
+    x0, y0, x1, y1 = room
+    width = math.floor((x1 - x0 - gap) / 2)
+    return (x0, y0, x0 + width, y1), (x1 - width, y0, x1, y1)

@@ -73,13 +73,13 @@ def look_at(request: RenderRequest, tap: TapInfo) -> RenderRequest:
     view = replace(view, channel=min(view.channel, last), channels=tuple(min(c, last) for c in view.channels))
     if spectrum is not None and spectrum.channel is not None:
         spectrum = replace(spectrum, channel=min(spectrum.channel, last))
-    return replace(request, tap=tap.name, view=view, spectrum=spectrum, table=None)
+    return replace(request, tap=tap.name, view=view, spectrum=spectrum, table=None, seeds=None)
 
 
 def of_image(request: RenderRequest) -> RenderRequest:
     """The request for the plain image."""
     view = request.view if request.tap == IMAGE else View()
-    return replace(request, tap=IMAGE, view=view, table=None, spectrum=None)
+    return replace(request, tap=IMAGE, view=view, table=None, seeds=None, spectrum=None)
 
 
 def of_table(request: RenderRequest, table: MixTable | None) -> RenderRequest:
