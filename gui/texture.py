@@ -1,13 +1,14 @@
 """Pictures on the graphics card, and the canvas that shows one at exactly the screen's pixels.
 
 ImGui draws every image with bilinear sampling. So a picture is first drawn into a texture as large as its place on the
-screen, nearest where it is magnified and mipmapped where it is minified, and that texture is shown pixel by pixel.
+screen, nearest where it is magnified and averaged where it is minified, and that texture is shown pixel by pixel.
 """
 from __future__ import annotations
 
 import numpy as np
 from imgui_bundle import ImVec2, imgui
 from OpenGL import GL
+from PIL import Image
 
 from gui import theme
 
@@ -18,11 +19,39 @@ void main() {
     position = vec2(gl_VertexID & 1, gl_VertexID >> 1);
     gl_Position = vec4(mix(rectangle.xy, rectangle.zw, position), 0.0, 1.0);
 }"""
+# Minified by r, a pixel of the screen is the average over the r x r pixels that it covers: of the mipmap nearest below r,
+# exactly, so that no ratio aliases. Lines between pixels stand out from their colour, by luminance (ITU-R BT.709).
 _FRAGMENT = """#version 330
 uniform sampler2D picture;
+uniform float covered;                   // r: pixels of the picture to one of the screen
+uniform float lines;                     // opacity of the pixel grid
 in vec2 position;
 out vec4 color;
-void main() { color = vec4(texture(picture, position).rgb, 1.0); }"""
+vec3 average() {
+    int level = int(floor(log2(covered)));
+    ivec2 size = textureSize(picture, level);
+    vec2 reach = 0.5 * covered * vec2(size) / vec2(textureSize(picture, 0));
+    vec2 low = max(position * size - reach, 0.0), high = min(position * size + reach, vec2(size));
+    vec3 sum = vec3(0.0);
+    float area = 0.0;
+    for (int y = int(low.y); y < int(ceil(high.y)); y++)
+        for (int x = int(low.x); x < int(ceil(high.x)); x++) {
+            vec2 part = min(high, vec2(x, y) + 1.0) - max(low, vec2(x, y));
+            sum += part.x * part.y * texelFetch(picture, ivec2(x, y), level).rgb;
+            area += part.x * part.y;
+        }
+    return sum / area;
+}
+vec3 nearest() {
+    ivec2 size = textureSize(picture, 0);
+    vec2 at = position * size;
+    vec3 shown = texelFetch(picture, min(ivec2(at), size - 1), 0).rgb;
+    vec2 beside = fract(at);
+    if (lines > 0.0 && min(beside.x, beside.y) < covered)
+        shown = mix(shown, vec3(dot(shown, vec3(0.2126, 0.7152, 0.0722)) < 0.5), lines);
+    return shown;
+}
+void main() { color = vec4(covered > 1.0 ? average() : nearest(), 1.0); }"""
 
 Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
 _redraws = 0
@@ -33,37 +62,56 @@ def redraws() -> int:
     return _redraws
 
 
+def redrawn() -> None:
+    """Counts a texture whose content changed, though nothing that refers to it did."""
+    global _redraws
+    _redraws += 1
+
+
 class Texture:
-    """A picture, nearest when magnified, mipmapped when minified."""
+    """A picture, with mipmaps once they are wanted."""
 
     def __init__(self):
         self.id = 0
+        self.width = 0                   # in pixels on the card
         self._shown: np.ndarray | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels; (0, 0) when empty."""
-        return self._shown.shape[:2] if self._shown is not None else (0, 0)
+        self._has_mipmaps = False
 
     def show(self, picture: np.ndarray) -> None:
         """Uploads uint8 [H, W, 3], unless it is the very array that is shown already."""
         if picture is self._shown:
             return
         self.id = self.id or int(GL.glGenTextures(1))
-        height, width, _ = picture.shape
+        pixels = _within_limits(picture)
+        height, self.width, _ = pixels.shape
         GL.glBindTexture(GL.GL_TEXTURE_2D, self.id)
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
-        GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGB8, width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE,
-                        np.ascontiguousarray(picture))
-        GL.glGenerateMipmap(GL.GL_TEXTURE_2D)
-        _set_filters(GL.GL_NEAREST, GL.GL_LINEAR_MIPMAP_LINEAR)
+        GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGB8, self.width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE,
+                        np.ascontiguousarray(pixels))
+        GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MAX_LEVEL, 0)
+        _set_filters(GL.GL_NEAREST, GL.GL_NEAREST_MIPMAP_NEAREST)
         GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
-        self._shown = picture
+        self._shown, self._has_mipmaps = picture, False
+
+    def add_mipmaps(self) -> None:
+        if self._has_mipmaps:
+            return
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self.id)
+        GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MAX_LEVEL, 1000)
+        GL.glGenerateMipmap(GL.GL_TEXTURE_2D)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
+        self._has_mipmaps = True
 
     def delete(self) -> None:
         if self.id:
             GL.glDeleteTextures(1, [self.id])
-        self.id, self._shown = 0, None
+        self.id, self._shown, self._has_mipmaps = 0, None, False
+
+
+def _within_limits(picture: np.ndarray) -> np.ndarray:
+    """Averaged down, if it is larger than the graphics card takes."""
+    factor = -(-max(picture.shape[:2]) // int(GL.glGetIntegerv(GL.GL_MAX_TEXTURE_SIZE)))
+    return np.asarray(Image.fromarray(picture).reduce(factor)) if factor > 1 else picture
 
 
 class Canvas:
@@ -75,11 +123,11 @@ class Canvas:
         self._drawn: tuple | None = None     # what the target holds: picture, size and rectangle
 
     def draw(self, draw: imgui.ImDrawList, picture: np.ndarray, place: Rectangle, rectangle: Rectangle,
-             checkered: bool = False) -> None:
+             checkered: bool = False, lines: float = 0.0) -> None:
         """Adds `picture`, uint8 [H, W, 3], to a draw list: over `rectangle`, as far as that lies inside `place`.
 
         Both in screen coordinates; `place` has whole corners and is filled, where the picture leaves room, with the
-        grey or checkered backdrop.
+        grey or checkered backdrop. `lines`: opacity of the lines between its pixels.
         """
         scale = imgui.get_io().display_framebuffer_scale
         x0, y0, x1, y1 = place
@@ -87,18 +135,21 @@ class Canvas:
         if min(size) < 1:
             return
         inside = tuple((v - o) * s for v, o, s in zip(rectangle, (x0, y0) * 2, (scale.x, scale.y) * 2))
-        wanted = (id(picture), size, inside, checkered)
+        wanted = (id(picture), size, inside, checkered, lines)
         if wanted != self._drawn:
             self.picture.show(picture)       # keeps it alive, so that its id stays its own
-            self._redraw(size, inside, checkered)
+            self._redraw(size, inside, checkered, lines)
             self._drawn = wanted
         draw.add_image(imgui.ImTextureRef(self._target), ImVec2(x0, y0), ImVec2(x1, y1))
 
-    def _redraw(self, size: tuple[int, int], inside: Rectangle, checkered: bool) -> None:
+    def _redraw(self, size: tuple[int, int], inside: Rectangle, checkered: bool, lines: float) -> None:
         global _redraws
         _redraws += 1
         width, height = size
         self._prepare(size)
+        covered = self.picture.width / (inside[2] - inside[0])
+        if covered >= 2:
+            self.picture.add_mipmaps()
         GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)
         GL.glViewport(0, 0, width, height)
         GL.glDisable(GL.GL_SCISSOR_TEST)
@@ -109,6 +160,8 @@ class Canvas:
         GL.glBindTexture(GL.GL_TEXTURE_2D, self.picture.id)
         clip = [2 * v / s - 1 for v, s in zip(inside, (width, height) * 2)]
         GL.glUniform4f(GL.glGetUniformLocation(self._program, "rectangle"), *clip)
+        GL.glUniform1f(GL.glGetUniformLocation(self._program, "covered"), covered)
+        GL.glUniform1f(GL.glGetUniformLocation(self._program, "lines"), lines)
         GL.glDrawArrays(GL.GL_TRIANGLE_STRIP, 0, 4)
         GL.glBindVertexArray(0)
         GL.glUseProgram(0)
