@@ -49,7 +49,7 @@ class Desk:
         self.viewer = Viewer(self.ask_file, self._recents, lambda: app.thread.activity())
         self.panels = (
             NetworkPanel(self.ask_file, self._recents), self.latent, self.mixing, TransformPanel(), TruncationPanel(),
-            LayersPanel(), ChannelPanel(), CapturePanel(self.saver, self.ask_folder, self._table),
+            LayersPanel(), ChannelPanel(self.jobs), CapturePanel(self.saver, self.ask_folder, self._table),
             SpectrumPanel(), RadialPanel(), PerformancePanel(self.frames), self.viewer,
         )
         self.status = StatusBar(self.messages, app.activity, lambda: self.viewer.readout, app.cancel)

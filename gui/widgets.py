@@ -306,6 +306,18 @@ def button(words: str, tip: str = "", why_not: str = "", width: float = 0.0, nam
     return pressed
 
 
+def small_toggle(words: str, chosen: bool, tip: str = "", name: str = "", why_not: str = "") -> bool:
+    """A word in small print that stays lit while chosen; returns whether it was pressed."""
+    clear = theme.color("panel", 0.0)
+    with disabled(why_not), imgui_ctx.push_style_color(imgui.Col_.button, clear), \
+            imgui_ctx.push_style_color(imgui.Col_.text, theme.color("accent" if chosen else "faint")), \
+            imgui_ctx.push_style_var(imgui.StyleVar_.frame_padding, ImVec2(theme.em(0.25), 0)):
+        pressed = imgui.button(f"{words}##{name}")
+    report.mark(name or words)
+    hint(why_not or tip)
+    return pressed
+
+
 def icon(glyph: str, name: str, tip: str = "", why_not: str = "") -> bool:
     """A small button without a frame."""
     side = imgui.get_frame_height()

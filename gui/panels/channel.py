@@ -3,46 +3,146 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imgui_bundle import ImVec2, imgui
+import numpy as np
+from imgui_bundle import imgui
 
-from gui import report, theme, widgets
+from gui import colorbar, fonts, levels, report, theme, widgets
+from gui.commands import Command
+from gui.histogram import Histogram
+from gui.jobs import Jobs
+from gui.requests import IMAGE
 from gui.words import percent, short
-from renderer.types import COLORMAPS, RenderRequest, RenderResult, TapStats, View
+from renderer.types import RenderRequest, RenderResult, TapInfo, TapStats, View
 
+MODES = {                                # what is shown: mode, and its name
+    "rgb": ("RGB", "Three channels as red, green and blue"),
+    "channel": ("Channel", "One channel through a colormap"),
+    "mean": ("Mean", "The mean over all channels of every pixel, through a colormap"),
+    "rms": ("RMS", "The root of the mean square over all channels: where the signal is strong, whatever its sign"),
+    "pca": ("PCA", "The three directions in which the pixels' channels differ most, as red, green and blue "
+                   "(principal component analysis)"),
+    "sheet": ("Sheet", "All channels side by side"),
+}
+RANGES = {
+    "fixed": "Values are shown as they are: -1 is the least colour, 1 the largest",
+    "symmetric": "Divided by the largest magnitude shown, so that any layer fills -1 to 1 and zero stays in the middle",
+    "min-max": "The least value shown becomes -1, the largest 1",
+    "each": "As symmetric, but every channel by itself: weak ones become visible, their strengths don't compare",
+}
 GAIN = "Multiplies the signal before it is shown: +6 dB doubles it"
-NORMALIZE = "Divides by the largest magnitude shown, so that any layer fills the range -1 to 1"
+OFFSET = "Is added after the gain; what is shown runs from -1 to 1"
+AUTO = ("Fills the range with the values between the 0.5 % and the 99.5 % quantile of the histogram; the mean over "
+        "channels, RMS and PCA with their least to largest value")
+LOGARITHMIC = "Bars by the logarithm of their counts: rare values show too"
+ORDER = "Of the channels in the sheet: by number, or the strongest (largest energy, the sum of squares) first"
 DEFAULT = View()
 
 
 class ChannelPanel:
     title = "Channel"
 
+    def __init__(self, jobs: Jobs):
+        self._jobs = jobs
+        self._histogram = Histogram()
+        self._found: tuple[str, int] | None = None       # a tap's strongest channel, to be shown
+        self.commands = (
+            Command("Next channel", lambda q, r: stepped_channel(q, r, 1), ".", "View", 3),
+            Command("Previous channel", lambda q, r: stepped_channel(q, r, -1), ",", "View", 3),
+            Command("Strongest channel", lambda q, r: self._find_strongest(r), "", "View", 3),
+        )
+
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
-        tap = next((t for t in result.info.taps if t.name == request.tap), None) if result.info else None
+        tap = tap_of(request, result)
         if tap is None or not request.checkpoint.path:
             widgets.text("How a layer is shown, and its statistics.", "faint")
             return request
-        view = _picture(request.view, tap.shape[0])
-        if result.stats is not None and result.stats.name == request.tap:
-            _statistics(result.stats)
+        stats = result.stats if result.stats is not None and result.stats.name == request.tap else None
+        if self._found and self._found[0] == tap.name:
+            request = replace(request, view=replace(request.view, mode="channel", channel=self._found[1]))
+        self._found = None
+        view = self._picture(request.view, tap, result, stats)
+        if stats is not None:
+            view = self._statistics(view, stats, result)
         return replace(request, view=view)
 
+    # -- the picture --------------------------------------------------------------------------------------------------
 
-def _picture(view: View, count: int) -> View:
-    modes = {"RGB": "rgb", "Channel": "channel"}
-    shown = next(name for name, mode in modes.items() if mode == view.mode)
-    mode = modes[widgets.segments("Show", shown, tuple(modes), "RGB",
-                                  "Three channels as red, green and blue, or one channel through a colormap")]
-    channel, channels, colormap = view.channel, view.channels, view.colormap
-    if mode == "channel":
-        channel = widgets.int_slider("Channel", channel, 0, count - 1, 0, f"%d of {count}", "Ctrl+click to type")
-        colormap = widgets.menu("Colormap", colormap, COLORMAPS, DEFAULT.colormap)
-    else:
-        channels = _three(channels, count)
-    gain = widgets.slider("Gain", view.gain_db, -40.0, 40.0, 0.0, "%+.1f dB", GAIN)
-    normalize = widgets.toggle("Normalise", view.range == "symmetric", False, NORMALIZE)
-    return replace(view, mode=mode, channel=channel, channels=channels, colormap=colormap, gain_db=gain,
-                   range="symmetric" if normalize else "fixed")
+    def _picture(self, view: View, tap: TapInfo, result: RenderResult, stats: TapStats | None) -> View:
+        names = [name for name, _ in MODES.values()]
+        shown = widgets.segmented("Show", MODES[view.mode][0], names, imgui.get_content_region_avail().x,
+                                  [tip for _, tip in MODES.values()])
+        view = replace(view, mode=next(mode for mode, (name, _) in MODES.items() if name == shown))
+        if view.mode == "rgb":
+            view = replace(view, channels=_three(view.channels, tap.shape[0]))
+        elif view.mode == "channel":
+            view = self._one(view, tap.shape[0], result)
+        elif view.mode == "sheet":
+            view = replace(view, order=widgets.segments("Order", view.order, ("index", "energy"), DEFAULT.order, ORDER))
+        if view.mode not in ("rgb", "pca"):
+            view = replace(view, colormap=colorbar.menu("Colormap", view.colormap, DEFAULT.colormap))
+        view = _range(view, stats, "fixed" if tap.name == IMAGE else "symmetric")
+        gain = widgets.slider("Gain", view.gain_db, -60.0, 60.0, 0.0, "%+.1f dB", GAIN)
+        offset = widgets.slider("Offset", view.offset, -2.0, 2.0, 0.0, "%+.2f", OFFSET)
+        return replace(view, gain_db=gain, offset=offset)
+
+    def _one(self, view: View, count: int, result: RenderResult) -> View:
+        """The channel: slider, a step down and up, and the strongest one."""
+        with widgets.row("Channel", "Ctrl+click to type; , and . step through them", view.channel != 0) as line:
+            side = imgui.get_frame_height()
+            imgui.set_next_item_width(imgui.calc_item_width() - 3 * side)
+            channel = widgets.int_bar("Channel", view.channel, 0, count - 1, f"%d of {count}")
+            for glyph, step, name, tip in ((fonts.PREVIOUS, -1, "Previous channel", "Previous channel (,)"),
+                                           (fonts.NEXT, 1, "Next channel", "Next channel (.)")):
+                imgui.same_line(0, 0)
+                why_not = "" if 0 <= channel + step < count else "There is no further channel"
+                if widgets.icon(glyph, name, tip, why_not):
+                    channel += step
+            imgui.same_line(0, 0)
+            if widgets.icon(fonts.STRONGEST, "Strongest channel", "To the channel with the largest energy, the sum of "
+                            "its squares", "" if result.values is not None else "The layer's values are not here yet"):
+                self._find_strongest(result)
+        return replace(view, channel=0 if line.reset else channel)
+
+    def _find_strongest(self, result: RenderResult) -> None:
+        values, tap = result.values, result.stats.name if result.stats else ""
+        if values is None:
+            return
+
+        def job() -> None:
+            self._found = tap, strongest(values)
+        self._jobs.run("find the strongest channel", job)
+
+    # -- statistics ---------------------------------------------------------------------------------------------------
+
+    def _statistics(self, view: View, stats: TapStats, result: RenderResult) -> View:
+        right = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x
+        channels, height, width = stats.shape
+        widgets.section(f"{channels} × {width} × {height}  {stats.dtype}")
+        widgets.hint("Channels × width × height and precision; the statistics are of all values of all channels")
+        imgui.same_line(right - theme.em(1.9))
+        if widgets.small_toggle("log", self._histogram.logarithmic, LOGARITHMIC, "Logarithmic"):
+            self._histogram.logarithmic = not self._histogram.logarithmic
+        if stats.histogram:
+            scale = None if view.mode == "pca" else levels.shown_scale(result, view)
+            view = self._histogram(stats, view, scale, "grey" if view.mode == "rgb" else view.colormap)
+        _facts(stats)
+        return view
+
+
+def _range(view: View, stats: TapStats | None, default: str) -> View:
+    """What is mapped to the ends of the colours, and the button that chooses it by itself."""
+    names = {"minmax": "min-max"}
+    several = view.mode in ("rgb", "pca", "sheet") or view.range == "each"
+    options = [name for name in RANGES if name != "each" or several]
+    with widgets.row("Range", RANGES[names.get(view.range, view.range)], view.range != default) as line:
+        width = theme.em(2.8)
+        imgui.set_next_item_width(imgui.calc_item_width() - width - imgui.get_style().item_inner_spacing.x)
+        chosen = widgets.drop_down("Range", names.get(view.range, view.range), options, [RANGES[o] for o in options])
+        imgui.same_line(0, imgui.get_style().item_inner_spacing.x)
+        why_not = "" if stats is not None else "The layer's values are not here yet"
+        auto = widgets.button("Auto", AUTO, why_not, width)
+    view = replace(view, range=default if line.reset else chosen.replace("-", ""))
+    return levels.auto(view, stats) if auto else view
 
 
 def _three(channels: tuple[int, int, int], count: int) -> tuple[int, int, int]:
@@ -62,34 +162,32 @@ def _three(channels: tuple[int, int, int], count: int) -> tuple[int, int, int]:
     return default if line.reset else tuple(values)
 
 
-def _statistics(stats: TapStats) -> None:
-    widgets.section("Statistics of all channels")
-    channels, height, width = stats.shape
-    widgets.fact("Signal", f"{channels} × {width} × {height}   {stats.dtype}")
-    if stats.histogram:
-        _histogram(stats)
-    widgets.fact("Mean, std", f"{short(stats.mean)}   ± {short(stats.std)}")
-    widgets.fact("Range", f"{short(stats.minimum)} … {short(stats.maximum)}")
-    widgets.fact("Largest", f"|x| {short(stats.absmax)}")
-    if stats.nonfinite or stats.clamped is not None:
-        clamped = "no clamp" if stats.clamped is None else percent(stats.clamped)
-        widgets.fact("Clamped", clamped, "Share of values at the layer's clamp")
-        widgets.fact("Non-finite", percent(stats.nonfinite), "Share of values that are infinite or not a number")
+def _facts(stats: TapStats) -> None:
+    widgets.fact("Std", f"{short(stats.std)}   largest |x| {short(stats.absmax)}", "Standard deviation, and magnitude")
+    clamped = "no clamp" if stats.clamped is None else percent(stats.clamped)
+    widgets.fact("Clamped", clamped, "Share of values at the layer's clamp (StyleGAN2-ADA, mixed precision)",
+                 "warning" if stats.clamped else "text")
+    widgets.fact("Non-finite", percent(stats.nonfinite), "Share of values that are infinite or not a number: magenta "
+                 "in pictures", "warning" if stats.nonfinite else "text")
 
 
-def _histogram(stats: TapStats) -> None:
-    size = ImVec2(imgui.get_content_region_avail().x, theme.em(3.2))
-    imgui.invisible_button("histogram", size)
-    report.mark("Histogram")
-    widgets.hint(f"Values from {short(stats.minimum)} to {short(stats.maximum)}")
-    low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
-    draw = imgui.get_window_draw_list()
-    draw.add_rect_filled(low, high, theme.ink("backdrop"), theme.em(0.2))
-    peak, step = max(stats.histogram) or 1, size.x / len(stats.histogram)
-    for index, count in enumerate(stats.histogram):
-        top = high.y - (size.y - theme.em(0.2)) * count / peak
-        left = low.x + index * step
-        draw.add_rect_filled(ImVec2(left, top), ImVec2(left + max(step - 1, 1), high.y), theme.ink("dim"))
-    if stats.minimum < 0 < stats.maximum:
-        zero = low.x + size.x * -stats.minimum / (stats.maximum - stats.minimum)
-        draw.add_line(ImVec2(zero, low.y), ImVec2(zero, high.y), theme.ink("accent"))
+def tap_of(request: RenderRequest, result: RenderResult) -> TapInfo | None:
+    return next((tap for tap in result.info.taps if tap.name == request.tap), None) if result.info else None
+
+
+def stepped_channel(request: RenderRequest, result: RenderResult, step: int) -> RenderRequest:
+    """One channel further; from another mode, the channel looked at last."""
+    tap, view = tap_of(request, result), request.view
+    if tap is None:
+        return request
+    channel = view.channel + step if view.mode == "channel" else view.channel
+    channel = min(max(channel, 0), tap.shape[0] - 1)
+    return replace(request, view=replace(view, mode="channel", channel=channel))
+
+
+def strongest(values: np.ndarray) -> int:
+    """The channel of [C, H, W] with the largest sum of squares; what is not finite counts nothing."""
+    def energy(channel: np.ndarray) -> float:
+        finite = np.where(np.isfinite(channel), channel, 0).astype(np.float64)
+        return float(np.vdot(finite, finite))
+    return int(np.argmax([energy(channel) for channel in values]))

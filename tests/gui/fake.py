@@ -52,14 +52,19 @@ def answer(request: RenderRequest) -> RenderResult:
         picture = np.tile(picture, (1 + len(request.table.down), 1 + len(request.table.across), 1))
     rings = np.arange(width // 2, dtype=np.float32)
     curve = 30 - 60 * rings / max(len(rings), 1)
-    spectrum = SpectrumResult(picture, (tap.rate, tap.rate), curve, rings, 12.0, 20.0, tap.rate / 2, tap.rate / 4)
+    levels = (curve[0] - 60 * np.hypot(x - 0.5, y - 0.5)).astype(np.float32)
+    spectrum = SpectrumResult(picture, (tap.rate, tap.rate), curve, rings, 12.0, 20.0, tap.rate / 2, tap.rate / 4,
+                              slice_0=curve + 3, slice_45=curve - 3, levels=levels)
     histogram = tuple(int(1000 * np.exp(-((i - 32) / 9) ** 2)) for i in range(64))
     stats = TapStats(tap.name, tap.shape, "float32", 0.1, 0.9, 3.2, -3.2, 3.0, 0.0, 0.01, histogram)
     times = tuple(StageTime(f"b{r}.conv0", r / 1000, r < 16) for r in (4, 8, 16, 32, 64))
     ops = (OpStatus("upfirdn2d", "reference", ("cuda: no CUDA device",)),)
-    return RenderResult(request, info, picture, stats=stats, spectrum=spectrum if request.spectrum else None,
-                        times=times, seconds=0.12, device="CPU (1 of 2 threads)", precision="fp32", ops=ops,
-                        memory_bytes=310_000_000, cache_bytes=24_000_000)
+    gain = 10 ** (request.view.gain_db / 20) / (1 if request.view.range == "fixed" else 3.2)
+    limits = (-1 - request.view.offset) / gain, (1 - request.view.offset) / gain
+    return RenderResult(request, info, picture, limits=limits, stats=stats,
+                        spectrum=spectrum if request.spectrum else None, times=times, seconds=0.12,
+                        device="CPU (1 of 2 threads)", precision="fp32", ops=ops, memory_bytes=310_000_000,
+                        cache_bytes=24_000_000)
 
 
 class FakeThread:
