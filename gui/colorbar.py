@@ -1,59 +1,57 @@
-"""The colour bar beside a picture: which value has which colour."""
+"""The colours of a colormap as a bar, and the list to choose one from."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 
 from imgui_bundle import ImVec2, imgui
 
-from gui import report, theme
-from gui.placement import Rectangle
-from gui.values import figures
+from gui import report, theme, widgets
 from renderer.colormaps import colours
-from renderer.types import RenderResult
+from renderer.types import COLORMAPS
 
-WIDTH_EMS = 4.6
-STEPS = 40                               # the maps have at most 11 stops, so shorter steps than theirs
-COLOURED = ("channel", "mean", "rms", "sheet")       # view modes that go through a colormap
-
-
-@dataclass(frozen=True)
-class Bar:
-    colormap: str
-    limits: tuple[float, float]          # values in the least and in the largest colour
+STEPS = 16                               # pieces of a bar; in between, the graphics card blends
+_TIP = "What values look like, from the least to the largest; viridis and magma keep equal steps equal to the eye"
 
 
-def bar_of(result: RenderResult) -> Bar | None:
-    view = result.request.view
-    return Bar(view.colormap, result.limits) if view.mode in COLOURED and result.limits else None
+def gradient(draw: imgui.ImDrawList, low: ImVec2, high: ImVec2, name: str, upward: bool = False) -> None:
+    """Fills a rectangle with the colours of a map, least to largest from the left, or from below."""
+    inks = _inks(name)
+    for step, (first, second) in enumerate(zip(inks, inks[1:])):
+        start, end = step / STEPS, (step + 1) / STEPS
+        if upward:
+            y0, y1 = high.y + (low.y - high.y) * end, high.y + (low.y - high.y) * start
+            draw.add_rect_filled_multi_color(ImVec2(low.x, y0), ImVec2(high.x, y1), second, second, first, first)
+        else:
+            x0, x1 = low.x + (high.x - low.x) * start, low.x + (high.x - low.x) * end
+            draw.add_rect_filled_multi_color(ImVec2(x0, low.y), ImVec2(x1, high.y), first, second, second, first)
 
 
-def ticks(limits: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    """(value, place 0..1 from below): both ends, and zero between them, or else the middle."""
-    low, high = limits
-    if not low < high:
-        return ((low, 0.0), (high, 1.0))
-    zero = -low / (high - low)
-    inside = (0.0, zero) if 0.1 < zero < 0.9 else ((low + high) / 2, 0.5)
-    return (low, 0.0), inside, (high, 1.0)
+@lru_cache
+def _inks(name: str) -> list[int]:
+    table = colours(name)
+    return [0xFF000000 | int(b) << 16 | int(g) << 8 | int(r)
+            for r, g, b in (table[round(255 * step / STEPS)] for step in range(STEPS + 1))]
 
 
-def draw_bar(draw: imgui.ImDrawList, bar: Bar, room: Rectangle) -> None:
-    """At the left edge of a room of WIDTH_EMS, at most 16 ems high, in its middle."""
-    height = min(room[3] - room[1] - theme.em(2), theme.em(16))
-    if height < theme.em(4):
-        return
-    left, top = room[0] + theme.em(0.6), round((room[1] + room[3] - height) / 2)
-    right, bottom = left + theme.em(0.8), top + height
-    report.mark_rectangle("Colour bar", left, top, right, bottom)
-    table = colours(bar.colormap)
-    inks = [imgui.get_color_u32(0xFF000000 | int(b) << 16 | int(g) << 8 | int(r))
-            for r, g, b in (table[round(255 * i / STEPS)] for i in range(STEPS + 1))]
-    for step, (below, above) in enumerate(zip(inks, inks[1:])):
-        low, high = bottom - height * step / STEPS, bottom - height * (step + 1) / STEPS
-        draw.add_rect_filled_multi_color(ImVec2(left, high), ImVec2(right, low), above, above, below, below)
-    draw.add_rect(ImVec2(left, top), ImVec2(right, bottom), theme.ink("line"))
-    for value, place in ticks(bar.limits):
-        y = round(bottom - place * height)
-        draw.add_line(ImVec2(right, y), ImVec2(right + theme.em(0.25), y), theme.ink("dim"))
-        at = ImVec2(right + theme.em(0.4), y - imgui.get_font_size() / 2)
-        draw.add_text(at, theme.ink("text"), figures(value))
+def menu(name: str, value: str, default: str) -> str:
+    """A labelled list of all colormaps, each with its colours."""
+    with widgets.row(name, _TIP, value != default) as line:
+        low, width = imgui.get_cursor_screen_pos(), imgui.calc_item_width()
+        draw, height = imgui.get_window_draw_list(), imgui.get_frame_height()
+        chosen = value
+        with widgets.combo(name, value) as opened:
+            for option in COLORMAPS if opened else ():
+                if imgui.selectable(option, option == value)[0]:
+                    chosen = option
+                report.mark(f"{name}/{option}")
+                corner, end = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+                _swatch(imgui.get_window_draw_list(), corner, end.y - corner.y, end.x - corner.x, option)
+        _swatch(draw, low, height, width - height, value)
+    return default if line.reset else chosen
+
+
+def _swatch(draw: imgui.ImDrawList, corner: ImVec2, height: float, width: float, name: str) -> None:
+    """The colours in the right part of a line, behind the name."""
+    inset = round(0.25 * height)
+    low = ImVec2(corner.x + min(theme.em(5), width / 2), corner.y + inset)
+    gradient(draw, low, ImVec2(corner.x + width - theme.em(0.3), corner.y + height - inset), name)
