@@ -115,8 +115,8 @@ class Row:
 
 
 @contextmanager
-def row(name: str, tip: str = "", changed: bool = False, why_not: str = "") -> Iterator[Row]:
-    """A labelled line; the widget goes inside and is as wide as the rest of the line."""
+def row(name: str, tip: str = "", changed: bool = False, why_not: str = "", width: float = -1.0) -> Iterator[Row]:
+    """A labelled line; the widget goes inside and is as wide as the rest of the line, or `width` (< 0: less so much)."""
     line = Row()
     start = imgui.get_cursor_pos_x()
     with imgui_ctx.push_id(name):
@@ -127,7 +127,7 @@ def row(name: str, tip: str = "", changed: bool = False, why_not: str = "") -> I
             imgui.same_line(start + theme.em(LABEL_EMS) - imgui.get_frame_height())
             line.reset = icon(fonts.RESET, f"Reset {name}", "Back to the default")
         imgui.same_line(start + theme.em(LABEL_EMS))
-        imgui.set_next_item_width(-1)
+        imgui.set_next_item_width(width)
         with disabled(why_not), imgui_ctx.begin_group():
             yield line
         hint(why_not or tip)
@@ -198,9 +198,10 @@ def number(name: str, value: float, default: float, form: str = "%.3f", step: fl
     return default if line.reset else value
 
 
-def integer(name: str, value: int, low: int, high: int, default: int, tip: str = "", why_not: str = "") -> int:
+def integer(name: str, value: int, low: int, high: int, default: int, tip: str = "", why_not: str = "",
+            width: float = -1.0) -> int:
     """An integer with - and + buttons; typing takes effect at Enter."""
-    with row(name, tip, value != default, why_not) as line:
+    with row(name, tip, value != default, why_not, width) as line:
         _, value = imgui.input_int("##integer", value, 1, 10, imgui.InputTextFlags_.enter_returns_true)
         report.mark(name)
     return default if line.reset else min(max(value, low), high)
