@@ -64,6 +64,25 @@ def load_request(path: str | os.PathLike) -> RenderRequest:
         raise UserError(f"{path}: {error}") from None
 
 
+def load_picture(path: str | os.PathLike) -> np.ndarray:
+    """uint8 [H, W, 3] of a PNG. Raises UserError, naming the file, if it cannot be read."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return np.asarray(image.convert("RGB"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: is not there") from None
+    except (SyntaxError, ValueError, OSError, Image.DecompressionBombError):
+        raise UserError(f"{path}: is a damaged PNG") from None
+
+
+def thumbnail(picture: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [h, w, 3], `side` wide or high at most: each pixel the mean of the area it covers; never magnified."""
+    height, width, _ = picture.shape
+    longest = max(height, width, side)
+    size = max(round(width * side / longest), 1), max(round(height * side / longest), 1)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+
+
 def grid(pictures: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
     """Equal pictures [H, W, C] row by row in `columns` (default: as square as can be), the rest black."""
     columns = columns or math.ceil(math.sqrt(len(pictures)))
