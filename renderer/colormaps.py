@@ -8,6 +8,7 @@ import numpy as np
 from nets.errors import UserError
 
 BAD = (255, 0, 255)                      # not finite; none of the maps below comes near magenta
+BACKDROP = (30, 30, 30)                  # where a picture of many has no part, and behind its labels
 
 # sRGB, evenly spaced and linear in between. viridis and magma: S. van der Walt and N. Smith, CC0; turbo: A. Mikhailov;
 # coolwarm: K. Moreland, "Diverging Color Maps for Scientific Visualization", 2009.

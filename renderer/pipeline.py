@@ -20,16 +20,18 @@ from cuda_ops import dispatch
 from nets.errors import UserError, one_line
 from nets.stages import all_taps
 from renderer import device as devices
-from renderer import latents, view
+from renderer import latents, modes, view
 from renderer.images import grid
 from renderer.info import clamp_of, fit, grows, previous_nyquist, tap_info
 from renderer.measures.spectrum import power
+from renderer.modes import Picked
 from renderer.opened import Network, Opened
 from renderer.resume import Observed
 from renderer.score import score
 from renderer.steps import Memo, Progress, Run, never, quiet
 from renderer.synthesis import Setting, Synthesis
 from renderer.types import (
+    Cells,
     Checkpoint,
     ModelInfo,
     OpStatus,
@@ -37,10 +39,11 @@ from renderer.types import (
     RenderResult,
     SpectrumResult,
     StageTime,
-    TapStats,
+    View,
 )
 
 CACHE_BYTES = 1 << 30                    # of stage states
+COPIED_BYTES = 64 << 20                  # of a tap's values, from another device
 
 
 class Pipeline:
@@ -50,7 +53,8 @@ class Pipeline:
         self._opened = Opened()
         self._synthesis = Synthesis(cache_bytes)
         self._setting, self._ops, self._ws = Memo(), Memo(), Memo()
-        self._signal, self._view, self._table, self._power, self._spectrum = (Memo() for _ in range(5))
+        self._signal, self._numbers, self._picked, self._view = (Memo() for _ in range(4))
+        self._many, self._power, self._spectrum = (Memo() for _ in range(3))
 
     # -- faces --------------------------------------------------------------------------------------------------------
 
@@ -115,7 +119,7 @@ class Pipeline:
             if request.table is None:
                 self._show(run, setting, request)
             else:
-                run.known["picture"] = self._show_table(run, setting, request)
+                run.add(**self._show_table(run, setting, request))
         run.known["memory_bytes"] = devices.memory_bytes(setting.network.device)
 
     def _tensor(self, run: Run) -> Tensor:
@@ -169,8 +173,11 @@ class Pipeline:
         key = setting.key, request.latent, request.mix
         mapping = setting.network.generator.mapping
         ws = run.step("mapping", self._ws, key, lambda: latents.latent_ws(mapping, request.latent, request.mix))
+        run.known["ws"] = view.as_numpy(ws.float())
         key = *key, request.synth, request.tap
         reused = self._signal.key == key
+        if not reused:
+            self._forget(self._numbers, self._picked, self._view)        # they hold the old value
         observed: Observed = self._signal.get(
             key, lambda: self._synthesis.observe(setting, ws, request.synth, request.tap, run))
         run.times += [replace(t, reused=True) for t in observed.times] if reused else observed.times
@@ -181,8 +188,13 @@ class Pipeline:
         signal = self._run_stages(run, setting, request)
         config, key = setting.network.generator.config, self._signal.key
         clamp = clamp_of(config, request.tap)
-        run.known["picture"], run.known["stats"] = run.step(
-            "view", self._view, (key, request.view), lambda: _view(signal, request, clamp))
+
+        def look() -> dict:
+            part = modes.of_pick(request.view)
+            picked = self._picked.get((key, part), lambda: [modes.pick(sample, part) for sample in signal])
+            return {**self._numbers.get(key, lambda: _numbers(signal[0], request.tap, clamp)),
+                    **_drawn(picked, tuple(signal.shape[1:]), request.view)}
+        run.add(**run.step("view", self._view, (key, request.view), look))
         wanted = request.spectrum
         if wanted is None:
             return
@@ -194,12 +206,12 @@ class Pipeline:
             return view.spectrum(s, wanted, tap, previous_nyquist(config, tap))
         run.known["spectrum"] = run.step("spectrum", self._spectrum, (key, wanted), spectrum)
 
-    def _show_table(self, run: Run, setting: Setting, request: RenderRequest) -> np.ndarray:
+    def _show_table(self, run: Run, setting: Setting, request: RenderRequest) -> dict:
         """The style-mixing table, its corner black. Only the whole picture is remembered: taps could be gigabytes."""
         latent = replace(request.latent, x=0.0, y=0.0, z=None, w=None)
         key = setting.key, latent, request.synth, request.tap, request.view, request.table
 
-        def table() -> np.ndarray:
+        def table() -> dict:
             rows = latents.table_ws(setting.network.generator.mapping, request.latent, request.table)
             cells = [ws for row in rows for ws in row if ws is not None]
             pictures = []
@@ -207,13 +219,15 @@ class Pipeline:
                 part = run.part(i, len(cells), "Mixing table: picture")
                 value = self._synthesis.observe(setting, ws, request.synth, request.tap, part).value
                 pictures.append(view.picture(value[0], request.view))
-            return view.read_only(grid([np.zeros_like(pictures[0]), *pictures], columns=len(rows[0])))
-        return run.step("table", self._table, key, table)
+            picture = view.read_only(grid([np.zeros_like(pictures[0]), *pictures], columns=len(rows[0])))
+            count = len(rows) * len(rows[0])
+            return {"picture": picture, "cells": Cells(len(rows[0]), pictures[0].shape[:2], (0, 0), (None,) * count)}
+        return run.step("table", self._many, key, table)
 
     # -- memory -------------------------------------------------------------------------------------------------------
 
     def _shown(self) -> tuple[Memo, ...]:
-        return self._signal, self._view, self._table, self._power, self._spectrum
+        return self._signal, self._numbers, self._picked, self._view, self._many, self._power, self._spectrum
 
     @staticmethod
     def _forget(*memos: Memo) -> None:
@@ -241,10 +255,22 @@ class Pipeline:
         self._opened.empty_cache()
 
 
-def _view(signal: Tensor, request: RenderRequest, clamp: float | None) -> tuple[np.ndarray, TapStats]:
-    pictures = [view.picture(sample, request.view) for sample in signal]
-    picture = pictures[0] if len(pictures) == 1 else view.read_only(grid(pictures))
-    return picture, view.stats(signal[0], request.tap, clamp)
+def _numbers(x: Tensor, tap: str, clamp: float | None) -> dict:
+    """Of RenderResult: the values of x [C, H, W] themselves, and what they amount to."""
+    known = {"stats": view.stats(x, tap, clamp)}
+    if x.device.type == "cpu" or x.nbytes <= COPIED_BYTES:
+        return {"values": view.as_numpy(x), **known}
+    return {"notes": (f"{x.nbytes >> 20} MiB of values are too many to copy from the device for each picture (at most "
+                      f"{COPIED_BYTES >> 20}): none are shown under the cursor.",), **known}
+
+
+def _drawn(picked: list[Picked], shape: tuple[int, int, int], wanted: View) -> dict:
+    """Of RenderResult: the picture of each sample of a tap [C, H, W], several as a grid."""
+    drawn = [view.draw(sample, shape, wanted) for sample in picked]
+    limits = drawn[0].limits if len({one.limits for one in drawn}) == 1 else None
+    if len(drawn) == 1:
+        return drawn[0]._asdict()
+    return {"picture": view.read_only(grid([one.picture for one in drawn])), "limits": limits}
 
 
 def _channels(x: Tensor, channel: int | None) -> Tensor:

@@ -50,6 +50,10 @@ class Run:
         self.known: dict = {}                    # fields of RenderResult
         self.times: list[StageTime] = []
 
+    def add(self, notes: tuple[str, ...] = (), **known) -> None:
+        """Fields of the result; notes come after those there are."""
+        self.known.update(known, notes=self.known.get("notes", ()) + notes)
+
     def go_on(self) -> None:
         """Between two pieces of work: raises Abandoned if a newer request waits."""
         if self.abandoned():

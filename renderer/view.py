@@ -2,42 +2,115 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from renderer.colormaps import BAD, colours
+from nets.errors import UserError
+from renderer.colormaps import BACKDROP, BAD, colours
 from renderer.measures import spectrum as measure
-from renderer.types import Spectrum, SpectrumResult, TapInfo, TapStats, View
+from renderer.modes import Picked, pick, sheet_layout
+from renderer.types import Cells, Spectrum, SpectrumResult, TapInfo, TapStats, View
 
 HISTOGRAM_BINS = 64
 HISTOGRAM_VALUES = 1 << 20               # more are sampled: a histogram costs more than all other statistics together
 MAX_GAIN_DB = 300                        # beyond, float32 has nothing to show
 
 
-def picture(x: Tensor, view: View) -> np.ndarray:
-    """x [C, H, W], any float type -> uint8 [H, W, 3], read-only.
+class Drawn(NamedTuple):
+    """A tap as it is shown."""
+    picture: np.ndarray                  # uint8 [H, W, 3], read-only
+    limits: tuple[float, float] | None   # as RenderResult.limits
+    cells: Cells | None = None           # of a sheet
 
-    The signal y is what is shown of x, divided by its largest finite magnitude if `view.range` is symmetric, times
-    10^(gain_db / 20). 'rgb' shows round(127.5 y + 127.5), clipped; 'channel' takes that byte as the index of a colour.
-    What is not finite is magenta.
+
+def picture(x: Tensor, view: View) -> np.ndarray:
+    """x [C, H, W], any float type -> uint8 [H, W, 3], read-only. Raises UserError on names that do not exist."""
+    return draw(pick(x, view), tuple(x.shape), view).picture
+
+
+def draw(picked: Picked, shape: tuple[int, int, int], view: View) -> Drawn:
+    """What was picked of a tap [C, H, W] as `view` shows it (types.View), what is not finite in magenta.
+
+    The byte of y is round(127.5 y + 127.5), clipped; three channels are RGB, one alone is the index of a colour. Least
+    and largest values, and largest magnitudes, are those of the finite part; where all are the same they divide by 1.
     """
-    index = view.channels if view.mode == "rgb" else (view.channel,)
-    y = x[[min(max(i, 0), len(x) - 1) for i in index]].float()
-    has_bad = not all(math.isfinite(bound.item()) for bound in y.aminmax())
-    if has_bad:
-        bad = ~torch.isfinite(y).all(dim=0).cpu().numpy()
-        y = y.nan_to_num(0, 0, 0)
-    if view.range == "symmetric":
-        y = y / (y.abs().max().item() or 1)
-    if view.gain_db:
-        y = y * 10 ** (min(max(view.gain_db, -MAX_GAIN_DB), MAX_GAIN_DB) / 20)
-    shown = _bytes(y)
-    pixels = shown.transpose(1, 2, 0).copy() if view.mode == "rgb" else colours(view.colormap)[shown[0]]
-    if has_bad:
-        pixels[bad] = BAD
-    return read_only(pixels)
+    in_colour = view.mode in ("rgb", "pca")
+    y, bad, low, high = _finite(picked.y, together=in_colour)
+    centre, half = _scale(y, low, high, view.range)
+    gain = 10 ** (min(max(view.gain_db, -MAX_GAIN_DB), MAX_GAIN_DB) / 20)
+    shown = _bytes((y - centre) / half.to(y)[:, None, None] * gain + view.offset)
+    cells = None
+    if view.mode == "sheet":
+        columns, size = sheet_layout(shape)
+        cells = Cells(columns, size, (0, 0), picked.channels)
+        shown, bad = _arrange(shown, columns), None if bad is None else _arrange(bad, columns)
+    if in_colour:
+        pixels = shown[[min(i, len(shown) - 1) for i in range(3)]].transpose(1, 2, 0).copy()
+    else:
+        pixels = colours(view.colormap).take(shown[0], axis=0)
+    if bad is not None:
+        pixels[bad[0]] = BAD
+    if cells is not None:
+        _clear_rest(pixels, cells)
+    return Drawn(read_only(pixels), _limits(centre, half, gain, view.offset), cells)
+
+
+def _finite(y: Tensor, together: bool) -> tuple[Tensor, np.ndarray | None, float, float]:
+    """y [K, h, w] with 0 for what is not finite, where that is [K, h, w] (None: nowhere), and the other values' bounds.
+
+    `together`: a pixel is as good as its worst channel.
+    """
+    low, high = (bound.item() for bound in y.aminmax())
+    if math.isfinite(low) and math.isfinite(high):
+        return y, None, low, high
+    good = torch.isfinite(y)
+    if together:
+        good = good.all(dim=0).expand_as(y)
+    values = y[good]
+    low, high = (bound.item() for bound in values.aminmax()) if len(values) else (0.0, 0.0)
+    return y.masked_fill(~good, 0), (~good).cpu().numpy(), low, high
+
+
+def _scale(y: Tensor, low: float, high: float, wanted: str) -> tuple[float, Tensor]:
+    """(centre, half [1 or K], float64) of s = (y - centre) / half, `wanted` as View.range; low and high: y's bounds."""
+    centre, half = 0.0, torch.ones(1, dtype=torch.float64)
+    if wanted == "symmetric":
+        half = half * max(-low, high)
+    elif wanted == "minmax":
+        centre, half = (low + high) / 2, half * (high - low) / 2
+    elif wanted == "each":
+        half = y.abs().amax(dim=(1, 2)).cpu().double()
+    elif wanted != "fixed":
+        raise UserError(f"there is no range '{wanted}'; there are fixed, symmetric, minmax and each.")
+    return centre, half.where(half > 0, 1.0)
+
+
+def _limits(centre: float, half: Tensor, gain: float, offset: float) -> tuple[float, float] | None:
+    """The values shown at -1 and at 1; None if channels differ in them."""
+    if (half != half[0]).any():
+        return None
+    low, high = (centre + half[0].item() * (end - offset) / gain for end in (-1, 1))
+    return low, high
+
+
+def _arrange(planes: np.ndarray, columns: int) -> np.ndarray:
+    """[K, h, w] in reading order as one [1, rows h, columns w], the rest 0."""
+    count, height, width = planes.shape
+    rows = math.ceil(count / columns)
+    sheet = np.zeros((rows, height, columns, width), planes.dtype)
+    for i, plane in enumerate(planes):
+        sheet[i // columns, :, i % columns] = plane
+    return sheet.reshape(1, rows * height, columns * width)
+
+
+def _clear_rest(pixels: np.ndarray, cells: Cells) -> None:
+    """Shows where a sheet has no channel."""
+    rest = -len(cells.shown) % cells.columns
+    if rest:
+        pixels[-cells.size[0]:, -rest * cells.size[1]:] = BACKDROP
 
 
 def _bytes(y: Tensor) -> np.ndarray:
@@ -80,7 +153,8 @@ def _histogram(values: Tensor, low: float, high: float) -> tuple[int, ...]:
 def spectrum(s: Tensor, wanted: Spectrum, tap: TapInfo, previous_nyquist: float | None) -> SpectrumResult:
     """The picture and curves of a centred power spectrum S [H, W]; ±range_db spans the colormap, NaN is magenta."""
     level = measure.decibels(s)
-    bad = level.isnan().cpu().numpy()
+    levels = level.cpu().numpy().astype(np.float32)
+    bad = np.isnan(levels)
     pixels = colours(wanted.colormap)[_bytes(level.nan_to_num(0) / max(wanted.range_db, 1e-3))]
     pixels[bad] = BAD
     curves = (curve.cpu().numpy().astype(np.float32) for curve in measure.profiles(s, tap.rate))
@@ -88,7 +162,12 @@ def spectrum(s: Tensor, wanted: Spectrum, tap: TapInfo, previous_nyquist: float 
     return SpectrumResult(
         picture=read_only(pixels), extent=(tap.rate, tap.rate), radial=radial, frequencies=frequencies,
         cutoff=tap.cutoff, stopband=tap.stopband, nyquist=tap.rate / 2, previous_nyquist=previous_nyquist,
-        slice_0=slice_0, slice_45=slice_45)
+        slice_0=slice_0, slice_45=slice_45, levels=read_only(levels))
+
+
+def as_numpy(x: Tensor) -> np.ndarray:
+    """x as it is, without a copy where that can be; bfloat16, which NumPy lacks, as float32. Read-only."""
+    return read_only((x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy())
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

@@ -144,11 +144,11 @@ def test_mixing_table(plain):
     rows = table_ws(plain, latent, table)
     assert [len(row) for row in rows] == [4, 4, 4] and rows[0][0] is None
     for i, a in enumerate(table.across, start=1):
-        assert torch.equal(rows[0][i], source_ws(plain, Source(a), latent))
+        assert torch.equal(rows[0][i], source_ws(plain, a, latent))
         for j, b in enumerate(table.down, start=1):
-            assert torch.equal(rows[j][0], source_ws(plain, Source(b), latent))
-            expected = source_ws(plain, Source(b), latent).clone()
-            expected[:, [0, 2]] = source_ws(plain, Source(a), latent)[:, [0, 2]]
+            assert torch.equal(rows[j][0], source_ws(plain, b, latent))
+            expected = source_ws(plain, b, latent).clone()
+            expected[:, [0, 2]] = source_ws(plain, a, latent)[:, [0, 2]]
             assert torch.equal(rows[j][i], expected)
     with pytest.raises(UserError, match="no sources"):
         table_ws(plain, latent, MixTable((), (), (0,)))
