@@ -116,7 +116,7 @@ class Row:
 
 @contextmanager
 def row(name: str, tip: str = "", changed: bool = False, why_not: str = "", width: float = -1.0) -> Iterator[Row]:
-    """A labelled line; the widget goes inside and is as wide as the rest of the line, or `width` (< 0: less so much)."""
+    """A labelled line; the widget goes inside and reaches to `-width` from the right edge."""
     line = Row()
     start = imgui.get_cursor_pos_x()
     with imgui_ctx.push_id(name):
