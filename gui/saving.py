@@ -85,10 +85,10 @@ def stem(request: RenderRequest) -> str:
     return re.sub(r'[<>:"/\\|?*\s]+', "-", f"{name}_{source}")
 
 
-def free_path(folder: Path, name: str) -> Path:
+def free_path(folder: Path, name: str, suffix: str = ".png") -> Path:
     """A path that nothing is at yet."""
-    path, count = folder / f"{name}.png", 1
+    path, count = folder / f"{name}{suffix}", 1
     while path.exists():
         count += 1
-        path = folder / f"{name}-{count}.png"
+        path = folder / f"{name}-{count}{suffix}"
     return path
