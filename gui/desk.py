@@ -16,6 +16,7 @@ from gui.jobs import Jobs
 from gui.messages import Messages
 from gui.panels.capture import CapturePanel
 from gui.panels.channel import ChannelPanel
+from gui.panels.compare import ComparePanel
 from gui.panels.latent import LatentPanel
 from gui.panels.layers import LayersPanel
 from gui.panels.mixing import MixingPanel
@@ -49,7 +50,9 @@ class Desk:
         self.viewer = Viewer(self.ask_file, self._recents, lambda: app.thread.activity())
         self.panels = (
             NetworkPanel(self.ask_file, self._recents), self.latent, self.mixing, TransformPanel(), TruncationPanel(),
-            LayersPanel(), ChannelPanel(self.jobs), CapturePanel(self.saver, self.ask_folder, self._table),
+            LayersPanel(), ChannelPanel(self.jobs),
+            ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
+            CapturePanel(self.saver, self.ask_folder, self._table),
             SpectrumPanel(), RadialPanel(), PerformancePanel(self.frames), self.viewer,
         )
         self.status = StatusBar(self.messages, app.activity, lambda: self.viewer.readout, app.cancel)
@@ -192,6 +195,7 @@ class Desk:
     def _commands(self) -> tuple[Command, ...]:
         app, viewer, saver = self._app, self.viewer, self.saver
         return (
+            *(command for panel in self.panels for command in getattr(panel, "commands", ())),
             Command("Open…", lambda q, r: self.ask_file(), "Ctrl+O", "File"),
             Command("Close network", lambda q, r: closed(q), "", "File"),
             Command("Save picture", lambda q, r: saver.save_shown(r), "Ctrl+S", "File", 1),
@@ -249,6 +253,10 @@ class Desk:
     def ask_file(self) -> None:
         recents = self._recents()
         self.dialogs.ask_file("Open a checkpoint", folder_of(recents[0] if recents else ""), self._app.open)
+
+    def _ask_second(self, then: Callable[[str], None]) -> None:
+        recents = self._recents()
+        self.dialogs.ask_file("Open a second network", folder_of(recents[0] if recents else ""), then)
 
     def ask_folder(self) -> None:
         def chosen(folder: str) -> None:

@@ -84,13 +84,14 @@ def _list(title: str, paths: Sequence[str], request: RenderRequest, width: float
     return request
 
 
-def choose_path(paths: Sequence[str], request: RenderRequest, tip: str = "") -> RenderRequest:
-    """Menu items that open `paths`."""
+def choose_path(paths: Sequence[str], request: RenderRequest, tip: str = "",
+                choose: Callable[[RenderRequest, str], RenderRequest] = opening) -> RenderRequest:
+    """Menu items that open `paths`, or do something else with them."""
     if tip:
         widgets.text(tip, "faint")
     for path in paths:
         if imgui.menu_item_simple(f"{shown_name(path)}##{path}"):
-            request = opening(request, path)
+            request = choose(request, path)
         report.mark(path)
         widgets.hint(path)
     return request
