@@ -83,11 +83,15 @@ class Pipeline:
         """
         return self._guarded(lambda: self._tensor(Run(request, strict=True)))
 
-    def picture(self, request: RenderRequest) -> np.ndarray:
+    def picture(self, request: RenderRequest, progress: Progress = quiet) -> np.ndarray:
         """What `render` shows: uint8 [H, W, 3], several samples as a grid. Raises UserError as `tensor` does."""
-        run = Run(request, strict=True)
+        run = Run(request, progress=progress, strict=True)
         self._guarded(lambda: self._answer(run))
         return run.known["picture"]
+
+    def fitted(self, request: RenderRequest) -> RenderRequest:
+        """`request` without the parts that its network has no use for, as `render` takes it. Raises UserError."""
+        return self._guarded(lambda: self._prepare(Run(request))[1])
 
     def info(self, checkpoint: Checkpoint) -> ModelInfo:
         """What there is to know of a network. Raises UserError."""
