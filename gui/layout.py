@@ -5,9 +5,9 @@ import re
 
 from imgui_bundle import ImVec2, imgui
 
-LEFT = (("Network",), ("Latent",), ("Style mixing", "Transform", "Compare"), ("Truncation & noise",))
+LEFT = (("Network",), ("Latent",), ("Style mixing", "Transform"), ("Truncation & noise",))
 LEFT_SHARES = (0.25, 0.285, 0.25, 0.215)
-RIGHT = (("Layers",), ("Channel",), ("Capture",))
+RIGHT = (("Layers",), ("Channel", "Compare"), ("Capture",))
 RIGHT_SHARES = (0.40, 0.44, 0.16)
 BOTTOM = (("Spectrum",), ("Radial profile",), ("Performance",))
 BOTTOM_SHARES = (0.36, 0.35, 0.29)

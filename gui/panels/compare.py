@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from imgui_bundle import imgui, imgui_ctx
 
-from gui import fonts, widgets
+from gui import fonts, report, theme, widgets
 from gui.commands import Command
 from gui.comparison import Numbers, numbers, said_of
 from gui.jobs import Jobs
@@ -27,6 +27,7 @@ ERRORS = {
 }
 PIN = "Keeps what is shown now as B, to hold what comes next against it (P)"
 OTHER = "Another network on the same latent, truncation, mixing, noise, layer and view"
+END = "Shows the picture alone, and closes the second network"
 NOTHING = "Pin a picture (P) or choose a second network first"
 RMSE = "Root of the mean of (A - B)² over pixels and channels shown"
 PSNR = "Peak signal-to-noise ratio, 20 log10(2 / RMSE): an image's signal reaches from -1 to 1"
@@ -54,7 +55,7 @@ class ComparePanel:
             self._wanted = self._measured = None
             widgets.wrapped("Pin the picture, or choose a second network: both are drawn in the viewer.", "faint")
             return request
-        request = self._sides(request, result)
+        self._sides(request)
         request = replace(request, compare=_look(request.compare))
         self._numbers(result)
         return request
@@ -62,19 +63,21 @@ class ComparePanel:
     # -- what B is ----------------------------------------------------------------------------------------------------
 
     def _choose(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        compare, other = request.compare, self._reference()
         nothing = "" if result.picture is not None else "There is no picture yet"
-        width = widgets.even_width(2)
-        is_pinned = request.compare is not None and request.compare.pinned is not None
-        if widgets.button("Pin again" if is_pinned else "Pin picture", PIN, nothing, width, "Pin"):
+        no_b = NOTHING if compare is None else "" if other is not None and other.info else "B is not there yet"
+        width = widgets.even_width(3)
+        if widgets.button("Pin again" if compare and compare.pinned else "Pin", PIN, nothing, width, "Pin"):
             request = _pin(request, result)
         imgui.same_line()
-        if widgets.button("End", "Shows the picture alone, and closes the second network",
-                          "" if request.compare else "Nothing is compared", width):
-            return replace(request, compare=None)
-        path, entered = widgets.text_field("Path", self._text, "Second network: path or URL", OTHER)
-        self._text = path
-        if entered and path.strip():
-            request = against(request, path)
+        if widgets.button("Swap", "Looks at B, and holds it against A", no_b, width):
+            request = swapped(request, result.info, other.info)
+        imgui.same_line()
+        if widgets.button("End", END, "" if compare else "Nothing is compared", width):
+            request = replace(request, compare=None)
+        self._text, entered = widgets.text_field("Path", self._text, "Second network: path or URL", OTHER)
+        if entered and self._text.strip():
+            request = against(request, self._text)
         return self._lists(request)
 
     def _lists(self, request: RenderRequest) -> RenderRequest:
@@ -95,20 +98,15 @@ class ComparePanel:
     def _take(self, path: str) -> None:
         self._answer = path
 
-    def _sides(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
-        other = self._reference()
-        asked = request.compare.pinned or replace(request, checkpoint=request.compare.checkpoint)
-        widgets.fact("A", said(request), "What is looked at")
+    def _sides(self, request: RenderRequest) -> None:
+        compare, other = request.compare, self._reference()
+        _side("A", said(request), "What is looked at")
         if other is not None and other.error:
-            widgets.fact("B", other.error, "What it is held against", "error")
-        else:
-            waits = "" if other is not None else "…"
-            widgets.fact("B", said(other.request if other else asked) + waits, "What it is held against: " + (
-                "pinned" if request.compare.pinned else OTHER[0].lower() + OTHER[1:]))
-        why_not = "" if other is not None and other.info else "B is not there yet"
-        if widgets.button("Swap A and B", "Looks at B, and holds it against A", why_not, -1.0, "Swap"):
-            request = swapped(request, result.info, other.info)
-        return request
+            _side("B", other.error, "", "error")
+            return
+        asked = compare.pinned or replace(request, checkpoint=compare.checkpoint)
+        words = said(other.request) if other is not None else f"{said(asked)} …"
+        _side("B", words, "What was pinned" if compare.pinned else OTHER)
 
     # -- how far they are apart ---------------------------------------------------------------------------------------
 
@@ -148,16 +146,27 @@ def _pin(request: RenderRequest, result: RenderResult) -> RenderRequest:
 
 def _look(compare: Compare) -> Compare:
     """How both are drawn."""
-    mode = _segments("Show", compare.mode, MODES)
+    mode = _segments("Show", compare.mode, MODES, imgui.get_content_region_avail().x)
     if mode == "difference":
-        compare = replace(compare, error=_segments("Error", compare.error, ERRORS), gain_db=widgets.slider(
-            "Gain", compare.gain_db, -40, 60, 0.0, "%+.1f dB", "Makes small differences visible: 20 dB is a factor 10"))
+        with widgets.row("Error", "What of the difference is shown"):
+            error = _segments("Error", compare.error, ERRORS, imgui.calc_item_width())
+        gain_db = widgets.slider("Gain", compare.gain_db, -40, 60, 0.0, "%+.1f dB",
+                                 "Of the difference alone: 20 dB show it ten times as strong")
+        compare = replace(compare, error=error, gain_db=gain_db)
     return replace(compare, mode=mode)
 
 
-def _segments(name: str, value: str, tips: dict[str, str]) -> str:
-    with widgets.row(name):
-        return widgets.segmented(name, value, list(tips), imgui.calc_item_width(), list(tips.values()))
+def _segments(name: str, value: str, tips: dict[str, str], width: float) -> str:
+    return widgets.segmented(name, value, list(tips), width, list(tips.values()))
+
+
+def _side(name: str, words: str, tip: str, color: str = "text") -> None:
+    widgets.text(name, "dim")
+    imgui.same_line(0, theme.em(0.6))
+    with imgui_ctx.begin_group():
+        widgets.clipped(words, color)
+    report.mark(name)
+    widgets.hint(tip)
 
 
 def said(request: RenderRequest) -> str:
