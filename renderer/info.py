@@ -74,12 +74,16 @@ def fit(request: RenderRequest, info: ModelInfo) -> tuple[RenderRequest, tuple[s
     mix = replace(mix, rows=_fit_rows(mix.rows, info, notes))
     if table is not None:
         table = replace(table, rows=_fit_rows(table.rows, info, notes))
+    seeds = request.seeds
+    if table is not None and seeds is not None:
+        seeds = None
+        notes.append("a mixing table is asked for: the grid of seeds beside it has no effect.")
     tap, names = request.tap, [tap.name for tap in info.taps]
     if tap not in names:
         like = get_close_matches(tap, names, 3)
         notes.append(f"this network has no tap '{tap}'" + (f"; it has {', '.join(like)}." if like else "."))
         tap = names[-1]
-    return replace(request, latent=latent, mix=mix, synth=synth, tap=tap, table=table), tuple(notes)
+    return replace(request, latent=latent, mix=mix, synth=synth, tap=tap, table=table, seeds=seeds), tuple(notes)
 
 
 def _fit_rows(rows: tuple[int, ...], info: ModelInfo, notes: list[str]) -> tuple[int, ...]:

@@ -88,9 +88,12 @@ class Synth:
 class View:
     """How a tap [C, H, W] becomes a picture [H, W, 3]: y = 10^(gain_db / 20) s(x) + offset is shown from -1 to 1.
 
+    x is what `mode` takes of the tap: channels, their mean or RMS in each pixel, their first three principal components
+    over the pixels (pca), all of them side by side (sheet; large ones are filtered down).
     `range` says what s is: 'fixed' leaves x as it is, 'symmetric' divides it by the largest magnitude shown, 'minmax'
     maps the least and the largest value shown to -1 and 1, 'each' is 'symmetric' for every channel by itself. A channel
-    beyond the tap's last one shows the last one, so a single channel is grey in 'rgb'.
+    beyond the last one shows the last one, so a single channel is grey in 'rgb' and 'pca'. RMS is never below 0: all
+    but 'minmax' show it in the upper half of the colours.
     """
     mode: Literal["rgb", "channel", "mean", "rms", "pca", "sheet"] = "rgb"
     channels: tuple[int, int, int] = (0, 1, 2)    # for rgb
