@@ -4,9 +4,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from renderer.types import RenderRequest, StageTime
+from renderer.types import RenderRequest, RenderResult, StageTime
 
 Progress = Callable[[str, float | None], None]   # (what is being done, fraction done or None); may raise Abandoned
+Early = Callable[[RenderResult], None]           # is given an answer to which only the strip's end is missing
 
 
 class Abandoned(BaseException):
@@ -18,6 +19,10 @@ def never() -> bool:
 
 
 def quiet(text: str, fraction: float | None) -> None:
+    pass
+
+
+def keep_quiet(result: RenderResult) -> None:
     pass
 
 
@@ -49,6 +54,8 @@ class Run:
         self.request, self.abandoned, self.progress, self.strict = request, abandoned, progress, strict
         self.known: dict = {}                    # fields of RenderResult
         self.times: list[StageTime] = []
+        self.strip = request.strip and not strict and request.table is None and request.seeds is None
+        self.rest: Callable | None = None        # completes the strip
 
     def add(self, notes: tuple[str, ...] = (), **known) -> None:
         """Fields of the result; notes come after those there are."""
