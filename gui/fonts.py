@@ -14,6 +14,7 @@ INFO, WARNING, DICE, RELOAD = "\uf05a", "\uf071", "\uf522", "\uf2f9"
 FILTER, FIT, SNAP, TABLE, FILE = "\uf0b0", "\uf31e", "\uf076", "\uf00a", "\uf15b"
 PREVIOUS, NEXT, STRONGEST, OPTIONS, EXPORT = "\uf053", "\uf054", "\uf0e7", "\uf1de", "\uf019"
 STAR, MORE = "\uf005", "\uf141"
+HAND, MOVE, GRID, PICK, BACKDROP = "\uf256", "\uf0b2", "\uf84c", "\uf1fb", "\uf042"
 
 # Roboto is Apache-2.0, Inconsolata SIL OFL; both ship inside imgui-bundle too.
 _ASSETS = Path(imgui_bundle.__file__).parent / "assets" / "fonts"

@@ -102,7 +102,9 @@ class ViewMemory:
         was_image, is_image = before.tap == IMAGE, after.tap == IMAGE
         if was_image == is_image or not same_file(before, after):
             return after
-        self._kept[was_image] = before.view
+        kept = self._kept[was_image] = before.view
+        if kept.mode == "sheet":             # an overview, from which one goes back to looking at something
+            self._kept[was_image] = replace(kept, mode="rgb")
         return replace(after, view=self._kept[is_image])
 
 

@@ -19,8 +19,8 @@ void main() {
     position = vec2(gl_VertexID & 1, gl_VertexID >> 1);
     gl_Position = vec4(mix(rectangle.xy, rectangle.zw, position), 0.0, 1.0);
 }"""
-# Minified by r, a pixel of the screen is the average over the r x r pixels that it covers: of the mipmap nearest below r,
-# exactly, so that no ratio aliases. Lines between pixels stand out from their colour, by luminance (ITU-R BT.709).
+# Minified by r, a pixel of the screen is the average over the r x r pixels that it covers, of the mipmap next below r,
+# exactly, so no ratio aliases. Lines between pixels stand out from their colour, by luminance (ITU-R BT.709).
 _FRAGMENT = """#version 330
 uniform sampler2D picture;
 uniform float covered;                   // r: pixels of the picture to one of the screen

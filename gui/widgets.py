@@ -91,6 +91,12 @@ def hint(words: str) -> None:
             imgui.text_unformatted(words)
 
 
+def tell(words: str) -> None:
+    """A tooltip at the cursor, now."""
+    with imgui_ctx.begin_tooltip():
+        imgui.text_unformatted(words)
+
+
 def fact(name: str, value: str, tip: str = "", color: str = "text") -> None:
     """A labelled value that can't be changed here; lines of facts stand closer than rows."""
     start = imgui.get_cursor_pos_x()
@@ -307,11 +313,12 @@ def button(words: str, tip: str = "", why_not: str = "", width: float = 0.0, nam
     return pressed
 
 
-def small_toggle(words: str, chosen: bool, tip: str = "", name: str = "", why_not: str = "") -> bool:
+def small_toggle(words: str, chosen: bool, tip: str = "", name: str = "", why_not: str = "",
+                 lit: str = "accent") -> bool:
     """A word in small print that stays lit while chosen; returns whether it was pressed."""
     clear = theme.color("panel", 0.0)
     with disabled(why_not), imgui_ctx.push_style_color(imgui.Col_.button, clear), \
-            imgui_ctx.push_style_color(imgui.Col_.text, theme.color("accent" if chosen else "faint")), \
+            imgui_ctx.push_style_color(imgui.Col_.text, theme.color(lit if chosen else "faint")), \
             imgui_ctx.push_style_var(imgui.StyleVar_.frame_padding, ImVec2(theme.em(0.25), 0)):
         pressed = imgui.button(f"{words}##{name}")
     report.mark(name or words)
@@ -319,12 +326,12 @@ def small_toggle(words: str, chosen: bool, tip: str = "", name: str = "", why_no
     return pressed
 
 
-def icon(glyph: str, name: str, tip: str = "", why_not: str = "") -> bool:
-    """A small button without a frame."""
+def icon(glyph: str, name: str, tip: str = "", why_not: str = "", chosen: bool = False) -> bool:
+    """A small button without a frame; lit while chosen."""
     side = imgui.get_frame_height()
     clear = imgui.Col_.button
     with disabled(why_not), imgui_ctx.push_style_color(clear, theme.color("panel", 0.0)), \
-            imgui_ctx.push_style_color(imgui.Col_.text, theme.color("dim")), \
+            imgui_ctx.push_style_color(imgui.Col_.text, theme.color("accent" if chosen else "dim")), \
             imgui_ctx.push_style_var(imgui.StyleVar_.frame_padding, ImVec2(0, imgui.get_style().frame_padding.y)):
         pressed = imgui.button(f"{glyph}##{name}", ImVec2(side, 0))
     report.mark(name)
