@@ -5,6 +5,8 @@ import dataclasses
 import sys
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -13,12 +15,14 @@ import platformdirs
 from gui import report
 from gui import settings as kept
 from gui.desk import Desk
+from gui.files import Files, following
+from gui.history import History
 from gui.pace import ANIMATION, WORKING, Pace
 from gui.reference import Reference
 from gui.requests import ViewMemory, completed, opening, same_file
+from gui.session import PAUSE, Session, default_folder
 from gui.settings import Settings
 from gui.window import Window, WindowError
-from renderer.images import load_request
 from renderer.thread import RenderThread
 from renderer.types import DEMOS, Activity, RenderRequest, RenderResult
 
@@ -34,7 +38,8 @@ def run(files: list[str], request: RenderRequest | None = None) -> int:
         settings = kept.load(kept.default_file())
         for path in reversed([path for path in files[1:] if Path(path).exists()]):
             settings = settings.with_recent(path)
-        window = Window("Stylescope", (settings.width, settings.height), settings.zoom)
+        window = Window("Stylescope", (settings.width, settings.height), settings.zoom, settings.theme,
+                        settings.position, settings.maximized)
     except WindowError as error:
         print(error, file=sys.stderr)
         return 1
@@ -55,15 +60,20 @@ class App:
     def __init__(self, window: Window, settings: Settings, request: RenderRequest):
         self.window, self.settings, self.request = window, settings, request
         self.result = RenderResult(RenderRequest())
-        self._to_open: list[str] = []
-        self._to_restore: RenderRequest | None = None
+        self._to_do: deque[Callable[[], None]] = deque()     # by the next frame
         self._submitted: RenderRequest | None = None
         self._seen: RenderResult | None = None
         self._views = ViewMemory()
         self._pace = Pace()
         self._frame_began = time.perf_counter()
         self.thread, self.reference = RenderThread(window.wake), Reference(lambda: RenderThread(window.wake))
+        self.history = History(request)
         self.desk = Desk(self)
+        self.session = Session(default_folder(), self.desk.jobs, request)
+        self.files = Files(self)
+        self.files.look_for_lost()
+        if not settings.greeted:
+            self.desk.greet()
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
@@ -78,18 +88,19 @@ class App:
         """The longest time between two frames, for what moves by itself."""
         if self.desk.moving:
             return ANIMATION
-        return WORKING if self.activity() or self.desk.polling else None
+        if self.activity() or self.desk.polling:
+            return WORKING
+        return PAUSE if self.session.pending or self.files.follower.folder else None
 
     def _frame(self) -> None:
         began = time.perf_counter()
         passed, self._frame_began = began - self._frame_began, began
         self._receive()
         self._receive_reference()
-        self._to_open += self.window.take_dropped()
-        while self._to_open:
-            self._open(self._to_open.pop(0))
-        if self._to_restore is not None:
-            self.request, self._to_restore = self._to_restore, None
+        for path in self.window.take_dropped():
+            self.files.open(path)
+        while self._to_do:
+            self._to_do.popleft()()
         before = self.request
         if self.desk.latent.playing and self._answered():
             self.request = self.desk.latent.advance(self.request, passed)
@@ -100,6 +111,7 @@ class App:
         self.request = self._views.follow(before, self.request)
         if self.desk.saver.window_wanted:
             self.desk.saver.window_drawn(self.window.pixels(), self.request)
+        self._remember_request(began)
         self.desk.frames.add(time.perf_counter() - began)
         self.window.present()
         self._submit()
@@ -133,6 +145,7 @@ class App:
         self.result = result if result.info or not known else replace(result, info=known)
         if result.info and not result.info.path.startswith("demo:"):
             self._remember(result.info.path)
+            self.desk.recents.keep(result)
 
     def _receive_reference(self) -> None:
         result = self.reference.follow(self.request, self.result)
@@ -158,25 +171,41 @@ class App:
         if self.thread.activity() is not None:
             self.desk.saver.forget()
             self.thread.cancel()
-            self._to_restore = replace(self.result.request, compare=self.request.compare)
+            self.restore(replace(self.result.request, compare=self.request.compare))
         self.reference.cancel()
         self.desk.messages.say("Cancelled")
 
     def open(self, path: str) -> None:
-        """A checkpoint by path or URL, or the state inside a PNG or JSON file; at the next frame."""
-        self._to_open.append(path)
+        """Whatever `path` is (see gui.files), at the next frame."""
+        self.later(lambda: self.files.open(path))
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Lets the frame loop call it before its next frame. From any thread."""
+        self._to_do.append(call)
         self.window.wake()
 
-    def _open(self, path: str) -> None:
-        if Path(path).suffix.lower() not in (".png", ".json"):
-            self.request = opening(self.request, path)
-            return
-        try:
-            self.request = load_request(path)
-        except Exception as error:
-            self.desk.messages.say(str(error), error=True)
+    def restore(self, request: RenderRequest) -> None:
+        """Turns the window to `request` at the next frame, its view as it is there."""
+        self.later(lambda: setattr(self, "request", request))
+
+    def turn_to(self, path: str) -> None:
+        """The same view of a newer snapshot; that is nothing to undo."""
+        self.request = following(self.request, path)
+        self.history.adopt(self.request)
+
+    def undo(self) -> None:
+        self.later(lambda: setattr(self, "request", self.history.undo() or self.request))
+
+    def redo(self) -> None:
+        self.later(lambda: setattr(self, "request", self.history.redo() or self.request))
 
     # -- what is remembered -------------------------------------------------------------------------------------------
+
+    def _remember_request(self, now: float) -> None:
+        """After a frame at `now` seconds: for undo, and for a session that ends before its time."""
+        self.history.follow(self.request, self.desk.held, now)
+        self.session.follow(self.request, now)
+        self.files.follower.poll(self.request.checkpoint.path, now)
 
     def _remember(self, path: str) -> None:
         if not self.settings.recents or self.settings.recents[0] != path:
@@ -193,12 +222,14 @@ class App:
 
     def close(self) -> None:
         width, height = self.window.size
-        self.settings = replace(self.settings, width=width, height=height, zoom=self.window.zoom,
-                                layout=self.desk.layout_text(), hidden=tuple(sorted(self.desk.hidden)))
+        self.settings = replace(self.settings, width=width, height=height, position=self.window.position,
+                                maximized=self.window.maximized, zoom=self.window.zoom, theme=self.window.look,
+                                greeted=True, layout=self.desk.layout_text(), hidden=tuple(sorted(self.desk.hidden)))
         self.save_settings()
         self.thread.close()
         self.reference.close()
         self.desk.close()
+        self.session.end()
         self.window.close()
 
     def _facts(self) -> dict:

@@ -17,7 +17,11 @@ class Settings:
     recents: tuple[str, ...] = ()        # newest first
     width: int = 1280                    # of the window, at 100 %
     height: int = 800
+    position: tuple[int, ...] = ()       # x, y of the window on the desktop; empty: the system's choice
+    maximized: bool = False
     zoom: float = 1.0                    # times the monitor's scale
+    theme: str = "dark"                  # or 'light'
+    greeted: bool = False                # the first steps were shown
     capture_folder: str = ""             # empty: the person's pictures folder
     hidden: tuple[str, ...] = ()         # titles of panels
     layout: str = ""                     # ImGui's ini text, at 100 %; empty: the default layout
@@ -25,6 +29,9 @@ class Settings:
     def with_recent(self, path: str) -> Settings:
         kept = tuple(p for p in self.recents if p != path)
         return dataclasses.replace(self, recents=(path, *kept)[:RECENT_LIMIT])
+
+    def without_recent(self, path: str) -> Settings:
+        return dataclasses.replace(self, recents=tuple(p for p in self.recents if p != path))
 
     def with_capture_folder(self, folder: str) -> Settings:
         return dataclasses.replace(self, capture_folder=folder)
@@ -37,14 +44,14 @@ def default_file() -> Path:
 def load(file: Path) -> Settings:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        return Settings(**{f.name: _checked(values[f.name], f.default)
+        return Settings(**{f.name: _checked(values[f.name], f.default, int if "int" in f.type else str)
                            for f in dataclasses.fields(Settings) if f.name in values})
     except (OSError, ValueError, TypeError):
         return Settings()
 
 
-def _checked(value, default):
-    value = tuple(map(str, value)) if isinstance(default, tuple) else value
+def _checked(value, default, item: type):
+    value = tuple(map(item, value)) if isinstance(default, tuple) else value
     if isinstance(default, float) and isinstance(value, int):
         value = float(value)
     if type(value) is not type(default):

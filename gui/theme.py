@@ -19,14 +19,40 @@ COLORS = {
         "frame_active": 0x484848,
         "line": 0x3A3A3A,
         "text": 0xE2E2E2,
-        "dim": 0x9C9C9C,
-        "faint": 0x6A6A6A,
+        "dim": 0xACACAC,
+        "faint": 0x949494,
         "accent": 0x4F9CF9,
+        "accent_text": 0x6FB0FF,         # accent as letters
         "accent_low": 0x2B5687,          # accent as a background under text
+        "notice": 0x2A3440,              # under questions and offers
         "warning": 0xE5B567,
-        "error": 0xF0706A,
+        "error": 0xF58A84,
+    },
+    "light": {
+        "backdrop": 0xCFCFCF,
+        "checker": 0xC3C3C3,
+        "sunken": 0xDADADA,
+        "panel": 0xF1F1F1,
+        "raised": 0xE5E5E5,
+        "popup": 0xF8F8F8,
+        "frame": 0xDDDDDD,
+        "frame_hovered": 0xD0D0D0,
+        "frame_active": 0xC4C4C4,
+        "line": 0xC0C0C0,
+        "text": 0x1A1A1A,
+        "dim": 0x464646,
+        "faint": 0x585858,
+        "accent": 0x1E6FD0,
+        "accent_text": 0x0F56AC,
+        "accent_low": 0xA8CBF3,
+        "notice": 0xD6E6F8,
+        "warning": 0x7A4F00,
+        "error": 0xA3160F,
     },
 }
+TEXTS = ("text", "dim", "faint", "accent_text", "warning", "error")      # colours of letters
+GROUNDS = ("backdrop", "sunken", "panel", "raised", "popup")             # what letters of any colour may stand on
+MARKED = ("frame", "frame_hovered", "frame_active", "accent_low", "notice")      # what "text" stands on, too
 _colors = COLORS["dark"]
 
 
@@ -47,10 +73,20 @@ def em(count: float = 1.0) -> float:
     return count * imgui.get_font_size()
 
 
+def contrast(one: int, other: int) -> float:
+    """Of two colours 0xRRGGBB, 1..21 (WCAG 2.1 "contrast ratio")."""
+    def luminance(value: int) -> float:
+        shares = [(value >> shift & 255) / 255 for shift in (16, 8, 0)]
+        linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
 def apply(scale: float, name: str = "dark") -> None:
     """Sets ImGui's and ImPlot's style for a UI scale (1 = 100 %)."""
     global _colors
-    _colors = COLORS[name]
+    _colors = COLORS.get(name, COLORS["dark"])
     color.cache_clear()
     ink.cache_clear()
     _apply_measures(scale)
@@ -110,7 +146,7 @@ def _apply_colors() -> None:
     for use in ("child_bg", "border_shadow", "scrollbar_bg", "table_row_bg", "tab", "tab_dimmed",
                 "tab_dimmed_selected_overline"):
         style.set_color_(getattr(slots, use), ImVec4(0, 0, 0, 0))
-    style.set_color_(slots.table_row_bg_alt, ImVec4(1, 1, 1, 0.02))
+    style.set_color_(slots.table_row_bg_alt, color("text", 0.02))
     style.set_color_(slots.modal_window_dim_bg, ImVec4(0, 0, 0, 0.5))
 
 

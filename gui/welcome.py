@@ -1,19 +1,20 @@
 """What the viewer shows without a picture: a welcome while nothing is open, remedies after a failure to open."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import fonts, theme, widgets
+from gui.recents import Recents
 from gui.requests import opening, reopened, shown_name
 from renderer.types import DEMOS, RenderRequest
 
 
 class Welcome:
-    """`ask()` lets the person choose a file; `recents()`: the paths opened last."""
+    """`ask()` lets the person choose a file."""
 
-    def __init__(self, ask: Callable[[], None], recents: Callable[[], Sequence[str]]):
+    def __init__(self, ask: Callable[[], None], recents: Recents):
         self._ask, self._recents = ask, recents
 
     def welcome(self, request: RenderRequest) -> RenderRequest:
@@ -24,8 +25,8 @@ class Welcome:
 
     def _choices(self, request: RenderRequest, width: float) -> RenderRequest:
         widgets.heading("Open a StyleGAN checkpoint")
-        widgets.wrapped("Drop a .pkl or .safetensors file anywhere on this window, paste a path or URL in the Network "
-                        "panel, or choose a file:", "dim", width)
+        widgets.wrapped("Drop a .pkl or .safetensors file anywhere on this window, paste a path or URL (Ctrl+V), or "
+                        "choose a file:", "dim", width)
         imgui.dummy(ImVec2(0, theme.em(0.3)))
         if widgets.button(f"{fonts.FOLDER}  Open…   Ctrl+O", width=width, name="Open", chosen=True):
             self._ask()
@@ -37,14 +38,10 @@ class Welcome:
                 imgui.same_line()
             if widgets.button(shown_name(path), width=half, name=path):
                 request = opening(request, path)
-        recents = [path for path in self._recents() if not path.startswith("demo:")][:4]
-        if recents:
+        if self._recents.paths():
             imgui.dummy(ImVec2(0, theme.em(0.8)))
             widgets.text("Recent", "dim")
-            for path in recents:
-                name = widgets.shorten(shown_name(path), width - theme.em(1))
-                if widgets.button(name, path, width=width, name=path):
-                    request = opening(request, path)
+            request = self._recents.draw(request, width, 5)
         return request
 
     def failed(self, request: RenderRequest, error: str) -> RenderRequest:

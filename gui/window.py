@@ -21,7 +21,8 @@ from gui.damage import Damage  # noqa: E402
 
 NAMED_KEYS = {glfw.KEY_SPACE: "Space", glfw.KEY_ESCAPE: "Esc", glfw.KEY_TAB: "Tab", glfw.KEY_LEFT: "Left",
               glfw.KEY_RIGHT: "Right", glfw.KEY_UP: "Up", glfw.KEY_DOWN: "Down", glfw.KEY_EQUAL: "Plus",
-              glfw.KEY_KP_ADD: "Plus", glfw.KEY_MINUS: "Minus", glfw.KEY_KP_SUBTRACT: "Minus", glfw.KEY_F1: "F1"}
+              glfw.KEY_KP_ADD: "Plus", glfw.KEY_MINUS: "Minus", glfw.KEY_KP_SUBTRACT: "Minus", glfw.KEY_F1: "F1",
+              glfw.KEY_F11: "F11"}
 HEADLESS = "`visualizer.py render`, `info` and `doctor` work without a window"
 
 
@@ -32,13 +33,17 @@ class WindowError(Exception):
 class Window:
     """One open window. `size` is in pixels at 100 %; `zoom` multiplies the monitor's scale."""
 
-    def __init__(self, title: str, size: tuple[int, int] = (1280, 800), zoom: float = 1.0):
+    def __init__(self, title: str, size: tuple[int, int] = (1280, 800), zoom: float = 1.0, look: str = "dark",
+                 position: tuple[int, ...] = (), maximized: bool = False):
         self._dropped: list[str] = []    # files dropped on the window since they were last taken
         self._chords: list[str] = []
-        self.zoom, self._title = zoom, title
+        self.zoom, self.look, self._title = zoom, look, title
+        self._styled: tuple[float, str] | None = None    # scale and look that ImGui's style has
+        self._before: tuple[int, ...] = ()   # position and size that full screen came from
         self._woken = self._changed = True
         self._damage = Damage()
         self.handle = _open(title, size)
+        _place(self.handle, position, maximized)
         self._listen()
         self._context = imgui.create_context()
         implot.create_context()
@@ -69,13 +74,19 @@ class Window:
             self._dropped += [str(path) for path in paths]
             self._woken = True
 
+        def character(_, codepoint):
+            self._woken = True
+            if chr(codepoint) == "?":        # wherever the keyboard has it
+                self._chords.append("?")
+
         for listen in (glfw.set_cursor_pos_callback, glfw.set_mouse_button_callback, glfw.set_scroll_callback,
-                       glfw.set_char_callback, glfw.set_window_focus_callback, glfw.set_cursor_enter_callback,
+                       glfw.set_window_focus_callback, glfw.set_cursor_enter_callback,
                        glfw.set_window_content_scale_callback):
             listen(self.handle, woken)
         for listen in (glfw.set_framebuffer_size_callback, glfw.set_window_refresh_callback):
             listen(self.handle, exposed)
         glfw.set_key_callback(self.handle, key)
+        glfw.set_char_callback(self.handle, character)
         glfw.set_drop_callback(self.handle, dropped)
 
     def wait(self, seconds: float | None) -> bool:
@@ -151,11 +162,11 @@ class Window:
 
     def follow_scale(self) -> float:
         """The UI scale, with the style fitted to it. Between frames only: the window may move to another monitor."""
-        scale = monitor_scale(self.handle) * self.zoom
-        if scale != self.scale:
-            self.scale = scale
-            theme.apply(scale)
-        return scale
+        self.scale = monitor_scale(self.handle) * self.zoom
+        if (self.scale, self.look) != self._styled:
+            self._styled = self.scale, self.look
+            theme.apply(*self._styled)
+        return self.scale
 
     def _configure(self) -> None:
         io = imgui.get_io()
@@ -170,9 +181,35 @@ class Window:
     # -- the rest -----------------------------------------------------------------------------------------------------
 
     @property
+    def full_screen(self) -> bool:
+        return bool(self._before)
+
+    def toggle_full_screen(self) -> None:
+        """Fills the monitor that most of the window is on, or goes back to where it was."""
+        if self._before:
+            x, y, width, height = self._before
+            glfw.set_window_monitor(self.handle, None, x, y, width, height, glfw.DONT_CARE)
+            self._before = ()
+        elif monitor := _monitor_of(_rectangle(self.handle)):
+            self._before = _rectangle(self.handle)
+            mode = glfw.get_video_mode(monitor)
+            glfw.set_window_attrib(self.handle, glfw.AUTO_ICONIFY, False)    # a dialog takes the focus
+            glfw.set_window_monitor(self.handle, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
+        self._damage.forget()
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """On the desktop, outside of full screen."""
+        return (self._before or _rectangle(self.handle))[:2]
+
+    @property
+    def maximized(self) -> bool:
+        return bool(glfw.get_window_attrib(self.handle, glfw.MAXIMIZED))
+
+    @property
     def size(self) -> tuple[int, int]:
-        """In pixels at 100 %, as the constructor takes it."""
-        width, height = glfw.get_window_size(self.handle)
+        """In pixels at 100 %, as the constructor takes it, outside of full screen."""
+        width, height = (self._before or _rectangle(self.handle))[2:]
         scale = monitor_scale(self.handle)
         return round(width / scale), round(height / scale)
 
@@ -207,8 +244,36 @@ def probe() -> str:
 def chord(key: int, scancode: int, modifiers: int) -> str:
     """'Ctrl+O' by the letters on the person's own keyboard; the Mac's command key counts as Ctrl."""
     name = NAMED_KEYS.get(key) or (glfw.get_key_name(key, scancode) or "").upper()
+    if (key > 0 and not name.isascii()) or glfw.KEY_0 <= key <= glfw.KEY_9:    # Cyrillic; French
+        name = chr(key)
     ctrl, shift = modifiers & (glfw.MOD_CONTROL | glfw.MOD_SUPER), modifiers & glfw.MOD_SHIFT
     return f"{'Ctrl+' if ctrl else ''}{'Shift+' if shift else ''}{name}"
+
+
+def _rectangle(handle) -> tuple[int, int, int, int]:
+    """x, y, width, height on the desktop."""
+    return (*glfw.get_window_pos(handle), *glfw.get_window_size(handle))
+
+
+def _monitor_of(rectangle: tuple[int, ...]):
+    """The monitor that shows most of a rectangle; None: none shows any."""
+    x, y, width, height = rectangle
+
+    def shared(monitor) -> int:
+        (left, top), mode = glfw.get_monitor_pos(monitor), glfw.get_video_mode(monitor)
+        across = min(x + width, left + mode.size.width) - max(x, left)
+        down = min(y + height, top + mode.size.height) - max(y, top)
+        return max(across, 0) * max(down, 0)
+    best = max(glfw.get_monitors(), key=shared, default=None)
+    return best if best and shared(best) else None
+
+
+def _place(handle, position: tuple[int, ...], maximized: bool) -> None:
+    """Puts a window where it was, if a monitor is there still."""
+    if len(position) == 2 and _monitor_of((*position, *glfw.get_window_size(handle))):
+        glfw.set_window_pos(handle, *position)
+    if maximized:
+        glfw.maximize_window(handle)
 
 
 def monitor_scale(handle) -> float:

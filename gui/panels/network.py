@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from imgui_bundle import imgui, imgui_ctx
 
-from gui import fonts, report, widgets, words
+from gui import fonts, report, theme, widgets, words
+from gui.recents import Recents
 from gui.requests import FAMILIES, opening, reopened, shown_name
 from renderer.types import DEMOS, ModelInfo, RenderRequest, RenderResult
 
@@ -20,7 +21,7 @@ AVERAGED = "G_ema is the running average of the generator over training (Gs in T
 class NetworkPanel:
     title = "Network"
 
-    def __init__(self, ask: Callable[[], None], recents: Callable[[], Sequence[str]]):
+    def __init__(self, ask: Callable[[], None], recents: Recents):
         self._ask, self._recents = ask, recents
         self._text = self._opened = ""
 
@@ -45,10 +46,12 @@ class NetworkPanel:
         if widgets.button(f"{fonts.FOLDER}  Open…", "Choose a file (Ctrl+O)", width=width, name="Open"):
             self._ask()
         imgui.same_line()
-        request = _list("Recent", self._recents(), request, width, "Files opened before",
-                        why_not="" if self._recents() else "Nothing was opened before")
+        why_not = "" if self._recents.paths() else "Nothing was opened before"
+        request = _drop_down("Recent", request, width, lambda q: self._recents.draw(q, theme.em(24)),
+                             "Files opened before", why_not)
         imgui.same_line()
-        return _list("Demos", [f"demo:{name}" for name in DEMOS], request, width, UNTRAINED)
+        demos = [f"demo:{name}" for name in DEMOS]
+        return _drop_down("Demos", request, width, lambda q: choose_path(demos, q, UNTRAINED), UNTRAINED)
 
     def _facts(self, request: RenderRequest, info: ModelInfo) -> RenderRequest:
         height, width = info.resolution
@@ -75,12 +78,13 @@ def _failure(request: RenderRequest, error: str) -> RenderRequest:
     return reopened(request) if widgets.button("Try again", "Opens the same file once more") else request
 
 
-def _list(title: str, paths: Sequence[str], request: RenderRequest, width: float, tip: str, why_not: str = ""):
+def _drop_down(title: str, request: RenderRequest, width: float, draw: Callable[[RenderRequest], RenderRequest],
+               tip: str, why_not: str = "") -> RenderRequest:
     if widgets.button(f"{title}##list", tip, why_not, width, name=title):
         imgui.open_popup(title)
     with imgui_ctx.begin_popup(title) as popup:
         if popup:
-            request = choose_path(paths, request, tip)
+            request = draw(request)
     return request
 
 
