@@ -11,10 +11,12 @@ from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import actions, commands, layout, menus, recents, report, sheet, theme, widgets
 from gui.dialogs import Dialogs, folder_of
+from gui.exports import Exporter
 from gui.jobs import Jobs
 from gui.messages import Messages
 from gui.notices import Notice, Notices
 from gui.palette import Palette
+from gui.panels.all_layers import AllLayersPanel
 from gui.panels.capture import CapturePanel
 from gui.panels.channel import ChannelPanel
 from gui.panels.compare import ComparePanel
@@ -23,11 +25,13 @@ from gui.panels.layers import LayersPanel
 from gui.panels.mixing import MixingPanel
 from gui.panels.network import NetworkPanel
 from gui.panels.performance import FrameTimes, PerformancePanel
-from gui.panels.spectrum import RadialPanel, SpectrumPanel
+from gui.panels.radial import RadialPanel
+from gui.panels.spectrum import SpectrumPanel
 from gui.panels.status import StatusBar
 from gui.panels.transform import TransformPanel
 from gui.panels.truncation import TruncationPanel
 from gui.panels.viewer import Viewer
+from gui.plots import Pointed
 from gui.saving import Saver
 from renderer.types import RenderRequest, RenderResult
 
@@ -53,12 +57,15 @@ class Desk:
         self.saver = Saver(self.jobs, self.messages, app.capture_folder)
         self.latent, self.mixing = LatentPanel(), MixingPanel()
         self.viewer = Viewer(self.ask_file, self.recents, lambda: app.thread.activity())
+        pointed, exporter = Pointed(), Exporter(self.jobs, app.capture_folder)
+        self.spectra = (SpectrumPanel(pointed, exporter), RadialPanel(pointed, exporter),
+                        AllLayersPanel(pointed, exporter))
         self.panels = (
             NetworkPanel(self.ask_file, self.recents), self.latent, self.mixing, TransformPanel(), TruncationPanel(),
             LayersPanel(), ChannelPanel(self.jobs),
             ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
             CapturePanel(self.saver, self.ask_folder, self.table),
-            SpectrumPanel(), RadialPanel(), PerformancePanel(self.frames), self.viewer,
+            *self.spectra, PerformancePanel(self.frames), self.viewer,
         )
         self.status = StatusBar(self.messages, app.activity, lambda: self.viewer.readout, app.cancel)
         self.hidden = set(app.settings.hidden)

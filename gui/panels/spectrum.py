@@ -1,46 +1,102 @@
-"""The spectrum panels: the 2-D spectrum of what is shown, and its radial profile."""
+"""The spectrum panel: the 2-D power spectrum of what is shown."""
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from imgui_bundle import ImVec2, imgui, implot, implot_ctx
 
-from gui import report, theme, widgets
+from gui import colorbar, exports, plots, theme, widgets
+from gui.exports import Exporter
+from gui.plots import Pointed
 from gui.texture import Canvas
 from renderer.types import RenderRequest, RenderResult, Spectrum, SpectrumResult
 
-FREQUENCY = "cycles per image"
 RANGE = "The picture shows levels within ± this around the mean"
-_PLAIN = implot.Flags_.no_legend | implot.Flags_.no_menus | implot.Flags_.no_box_select | implot.Flags_.no_title
-_MARKS = {                               # vertical lines of the profile: name, colour, what it is
-    "cutoff": ("f_c", "accent"), "stopband": ("f_t", "warning"), "nyquist": ("Nyquist", "dim"),
-    "previous_nyquist": ("prev. Nyquist", "warning"),
-}
+BETA = ("Shape of the Kaiser window: larger lets strong frequencies leak less into the others, and blurs more "
+        "(StyleGAN3 app. A takes 8)")
+DEFAULT = Spectrum()
 
 
 class SpectrumPanel:
-    """The 2-D picture. While this panel or the profile is visible, the spectrum is computed."""
+    """While this panel or the profile is visible, the spectrum is computed."""
     title = "Spectrum"
 
-    def __init__(self):
+    def __init__(self, pointed: Pointed, exporter: Exporter):
+        self._pointed, self._exporter = pointed, exporter
         self._canvas = Canvas()
         self._kept = Spectrum()          # while hidden, when the request holds none
         self._limits: tuple[float, float] | None = None      # the extent that the axes were fitted to
+        self._circles = {"cutoff", "stopband"}
+        self.readout = ""                # what is under the cursor; empty: nothing
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        self.readout = ""
         tap = next((t for t in result.info.taps if t.name == request.tap), None) if result.info else None
         if tap is None or not request.checkpoint.path:
             widgets.wrapped("The spectrum of what is shown.", "faint")
             return request
-        self._kept = spectrum = _controls(request.spectrum or self._kept, tap.shape[0])
-        if request.table is not None:
-            widgets.wrapped("Of one picture at a time, not of the table.", "faint")
+        self._kept = spectrum = self._controls(request.spectrum or self._kept, tap.shape[0], result)
+        if request.table is not None or request.seeds is not None:
+            widgets.wrapped("Of one picture at a time, not of many.", "faint")
         elif result.spectrum is not None:
-            self._plot(result.spectrum, request.tap, spectrum.range_db)
+            self._plot(result.spectrum, spectrum)
         return replace(request, spectrum=spectrum)
 
-    def _plot(self, spectrum: SpectrumResult, tap: str, range_db: float) -> None:
+    # -- controls -----------------------------------------------------------------------------------------------------
+
+    def _controls(self, spectrum: Spectrum, count: int, result: RenderResult) -> Spectrum:
+        """Channel and range, side by side; what is seldom changed behind a button."""
+        side, gap = imgui.get_frame_height(), imgui.get_style().item_spacing.x
+        width = (imgui.get_content_region_avail().x - 2 * side - 2 * gap) / 2
+        index = -1 if spectrum.channel is None else spectrum.channel
+        imgui.set_next_item_width(width)
+        form = "all channels" if index < 0 else f"channel {index}"
+        index = widgets.int_bar("Channel", index, -1, count - 1, form)
+        widgets.hint("Summed over all channels, or of one")
+        imgui.same_line()
+        imgui.set_next_item_width(width)
+        decibels = widgets.bar("Range", spectrum.range_db, 5.0, 100.0, "±%.0f dB")
+        widgets.hint(RANGE)
+        imgui.same_line()
+        spectrum = replace(spectrum, channel=None if index < 0 else index, range_db=decibels)
+        with plots.options() as opened:
+            if opened:
+                spectrum = self._options(spectrum, result.spectrum)
+        imgui.same_line(0, 0)
+        self._export(result)
+        return spectrum
+
+    def _options(self, spectrum: Spectrum, shown: SpectrumResult | None) -> Spectrum:
+        imgui.dummy(ImVec2(theme.em(18), 0))
+        beta = widgets.slider("Kaiser β", spectrum.beta, 0.0, 20.0, DEFAULT.beta, "%.1f", BETA)
+        colormap = colorbar.menu("Colormap", spectrum.colormap, DEFAULT.colormap)
+        widgets.section("Circles at")
+        for field, (name, tip) in plots.MARKS.items():
+            exists = shown is not None and getattr(shown, field) is not None
+            if widgets.toggle(name, field in self._circles, field in ("cutoff", "stopband"), tip,
+                              "" if exists else "This network's layers have none"):
+                self._circles.add(field)
+            else:
+                self._circles.discard(field)
+        return replace(spectrum, beta=beta, colormap=colormap)
+
+    def _export(self, result: RenderResult) -> None:
+        items = () if result.spectrum is None else (
+            ("Picture", "One pixel per bin, zero frequency in the middle; opening it restores everything", ".png",
+             exports.picture_png(result)),
+            ("Figure", "Enlarged, with axes and the scale of its colours; opening it restores everything", ".png",
+             exports.figure_png(result)),
+            ("Levels", "Decibels of every bin, float32 [H, W], zero frequency at (H // 2, W // 2)", ".npy",
+             exports.levels_npy(result)),
+            ("Profiles", "Radial mean and slices over frequency, with their definitions", ".csv",
+             exports.profile_csv(result)))
+        plots.export(self._exporter, result.request, "spectrum", items, "" if items else "There is no spectrum yet")
+
+    # -- the picture --------------------------------------------------------------------------------------------------
+
+    def _plot(self, spectrum: SpectrumResult, wanted: Spectrum) -> None:
         high, wide = spectrum.extent[0] / 2, spectrum.extent[1] / 2
         room = imgui.get_content_region_avail()
         if room.x < theme.em(4) or room.y < theme.em(4):
@@ -48,8 +104,9 @@ class SpectrumPanel:
         scale = theme.em(3.7)
         axes = ImVec2(theme.em(2.6), theme.em(1.9))      # room for the numbers along both axes
         side = max(min(room.x - scale - axes.x, room.y - axes.y), theme.em(2))
-        room = ImVec2(side + axes.x, side + axes.y)
-        with implot_ctx.begin_plot("##spectrum", room, _PLAIN | implot.Flags_.equal | implot.Flags_.crosshairs) as plot:
+        size = ImVec2(side + axes.x, side + axes.y)
+        with implot_ctx.begin_plot("##spectrum", size, plots.QUIET | implot.Flags_.equal
+                                   | implot.Flags_.crosshairs) as plot:
             if not plot:
                 return
             flags = implot.AxisFlags_.no_grid_lines | implot.AxisFlags_.no_highlight
@@ -59,112 +116,85 @@ class SpectrumPanel:
             if self._limits != spectrum.extent:
                 self._limits = spectrum.extent
                 implot.setup_axes_limits(-1.05 * wide, 1.05 * wide, -1.05 * high, 1.05 * high, implot.Cond_.always)
-            implot.setup_mouse_text(implot.Location_.south_east)
             implot.setup_finish()
             position, size = implot.get_plot_pos(), implot.get_plot_size()
-            place = tuple(map(round, (position.x, position.y, position.x + size.x, position.y + size.y)))
-            low, top = implot.plot_to_pixels(-wide, high), implot.plot_to_pixels(wide, -high)
             implot.push_plot_clip_rect()
-            self._canvas.draw(implot.get_plot_draw_list(), spectrum.picture, place, (low.x, low.y, top.x, top.y))
+            self._draw(spectrum)
+            self._read(spectrum)
             implot.pop_plot_clip_rect()
-        report.mark_rectangle("Plot", position.x, position.y, position.x + size.x, position.y + size.y)
-        widgets.hint(f"Levels 10 log10(S / mean S) of {tap}; axes in {FREQUENCY}")
-        _color_scale(ImVec2(position.x + size.x + theme.em(0.5), position.y), size.y, range_db)
+            plots.mark_plot()
+        _color_scale(ImVec2(position.x + size.x + theme.em(0.5), position.y), size.y, wanted)
+
+    def _draw(self, spectrum: SpectrumResult) -> None:
+        position, size = implot.get_plot_pos(), implot.get_plot_size()
+        place = tuple(map(round, (position.x, position.y, position.x + size.x, position.y + size.y)))
+        x0, y0, x1, y1 = edges(spectrum.picture.shape[:2], spectrum.extent)
+        low, high = implot.plot_to_pixels(x0, y0), implot.plot_to_pixels(x1, y1)
+        draw = implot.get_plot_draw_list()
+        self._canvas.draw(draw, spectrum.picture, place, (low.x, low.y, high.x, high.y))
+        for field in sorted(self._circles):
+            if (frequency := getattr(spectrum, field)) is not None:
+                _circle(draw, frequency, theme.em(0.09))
+        if (frequency := self._pointed.elsewhere(self.title)) is not None:
+            _circle(draw, frequency, theme.em(0.06))
+
+    def _read(self, spectrum: SpectrumResult) -> None:
+        found = None
+        if implot.is_plot_hovered() and spectrum.levels is not None:
+            mouse = implot.get_plot_mouse_pos()
+            found = bin_at(spectrum.levels, spectrum.extent, mouse.x, mouse.y)
+        self._pointed.point(self.title, math.hypot(*found[:2]) if found else None)
+        if found:
+            fx, fy, level = found
+            lines = (f"fx {_figure(fx)}   fy {_figure(fy)}",
+                     f"|f| {_figure(math.hypot(fx, fy))}   {plots.decibels(level)}")
+            self.readout = "   ".join(lines)
+            plots.say(lines)
 
     def close(self) -> None:
         self._canvas.close()
 
 
-class RadialPanel:
-    title = "Radial profile"
+def edges(size: tuple[int, int], extent: tuple[float, float]) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of the picture in frequencies: zero is the middle of bin (H//2, W//2), up positive."""
+    (height, width), (high, wide) = size, extent
+    left, top = -(width // 2 + 0.5) * wide / width, (height // 2 + 0.5) * high / height
+    return left, top, left + wide, top - high
 
-    def __init__(self):
-        self._limits: tuple[str, str] | None = None      # the file and tap that the axes were fitted to
 
-    def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
-        spectrum = result.spectrum
-        if result.info is None or not request.checkpoint.path:
-            widgets.wrapped("The spectrum's mean level over rings of equal frequency.", "faint")
-            return request
-        if request.spectrum is None:
-            return replace(request, spectrum=Spectrum())
-        if request.table is None and spectrum is not None and len(spectrum.radial):
-            self._plot(spectrum, (request.checkpoint.path, result.request.tap))
-        return request
-
-    def _plot(self, spectrum: SpectrumResult, shown: tuple[str, str]) -> None:
-        marks = [(value, *_MARKS[name]) for name in _MARKS if (value := getattr(spectrum, name)) is not None]
-        with implot_ctx.begin_plot("##radial", imgui.get_content_region_avail(), _PLAIN) as plot:
-            if not plot:
-                return
-            quiet = implot.AxisFlags_.no_highlight
-            implot.setup_axes(FREQUENCY, "dB", quiet, quiet)
-            implot.setup_mouse_text(implot.Location_.north_east)
-            self._fit(spectrum, shown)
-            for value, name, color in marks:
-                implot.plot_inf_lines(name, np.array([float(value)]), implot.Spec(line_color=theme.color(color)))
-            implot.plot_line("radial mean", spectrum.frequencies.astype(float), spectrum.radial.astype(float),
-                             implot.Spec(line_color=theme.color("text"), line_weight=theme.em(0.1)))
-            _name_lines(marks)
-            position, size = implot.get_plot_pos(), implot.get_plot_size()
-        report.mark_rectangle("Plot", position.x, position.y, position.x + size.x, position.y + size.y)
-
-    def _fit(self, spectrum: SpectrumResult, shown: tuple[str, str]) -> None:
-        """Shows the whole curve when another signal is looked at; keeps the person's zoom otherwise."""
-        seen = spectrum.radial[np.isfinite(spectrum.radial)]
-        if shown != self._limits and len(seen):
-            self._limits = shown
-            low, high = max(float(seen.min()), float(seen.max()) - 120.0), float(seen.max())
-            space = max(0.08 * (high - low), 1.0)
-            implot.setup_axes_limits(0.0, 1.04 * spectrum.nyquist, low - space, high + space, implot.Cond_.always)
+def bin_at(levels: np.ndarray, extent: tuple[float, float], fx: float, fy: float) -> tuple[float, float, float] | None:
+    """The bin at (fx, fy), up positive: its own frequencies and its level; None outside."""
+    height, width = levels.shape
+    step_y, step_x = extent[0] / height, extent[1] / width
+    column, row = math.floor(fx / step_x + width // 2 + 0.5), math.floor(-fy / step_y + height // 2 + 0.5)
+    if not (0 <= column < width and 0 <= row < height):
+        return None
+    return (column - width // 2) * step_x, (height // 2 - row) * step_y, float(levels[row, column])
 
 
 def _ticks(reach: float) -> list[float]:
     return [-reach, -reach / 2, 0.0, reach / 2, reach]
 
 
-def _color_scale(corner: ImVec2, height: float, range_db: float) -> None:
+def _figure(frequency: float) -> str:
+    return f"{round(frequency, 2) + 0.0:g}".replace("-", "−")
+
+
+def _circle(draw: imgui.ImDrawList, frequency: float, weight: float) -> None:
+    """Around zero frequency: light on dark or dark on light, so that it shows on every colour."""
+    center, edge = implot.plot_to_pixels(0.0, 0.0), implot.plot_to_pixels(frequency, 0.0)
+    for ink, extra in ((theme.ink("backdrop", 0.6), 2.0), (theme.ink("text"), 1.0)):
+        draw.add_circle(center, abs(edge.x - center.x), ink, 96, extra * weight)
+
+
+def _color_scale(corner: ImVec2, height: float, wanted: Spectrum) -> None:
     """A bar of the colours, with the levels at its ends."""
-    draw, width, steps = imgui.get_window_draw_list(), theme.em(0.7), 16
-    colors = [imgui.color_convert_float4_to_u32(implot.sample_colormap(1 - step / steps, implot.Colormap_.viridis))
-              for step in range(steps + 1)]
-    for step, (above, below) in enumerate(zip(colors, colors[1:])):
-        top, bottom = corner.y + height * step / steps, corner.y + height * (step + 1) / steps
-        draw.add_rect_filled_multi_color(ImVec2(corner.x, top), ImVec2(corner.x + width, bottom),
-                                         above, above, below, below)
+    imgui.set_cursor_screen_pos(corner)
+    imgui.dummy(ImVec2(theme.em(3.2), height))
+    widgets.hint(f"Levels: {plots.LEVELS}; axes in {plots.FREQUENCY}")
+    draw, width = imgui.get_window_draw_list(), theme.em(0.7)
+    colorbar.gradient(draw, corner, ImVec2(corner.x + width, corner.y + height), wanted.colormap, upward=True)
     line = imgui.get_text_line_height()
-    for share, words in ((0.0, f"+{range_db:.0f}"), (0.5, "0 dB"), (1.0, f"−{range_db:.0f}")):
+    for share, words in ((0.0, f"+{wanted.range_db:.0f}"), (0.5, "0 dB"), (1.0, f"−{wanted.range_db:.0f}")):
         at = ImVec2(corner.x + width + theme.em(0.3), corner.y + share * (height - line))
         draw.add_text(at, theme.ink("dim"), words)
-
-
-def _name_lines(marks: list[tuple[float, str, str]]) -> None:
-    """Each line's name and frequency beside it, one below the other from the top, on the side that has room."""
-    draw, corner, size = implot.get_plot_draw_list(), implot.get_plot_pos(), implot.get_plot_size()
-    gap, height = theme.em(0.3), imgui.get_text_line_height()
-    limits = implot.get_plot_limits()
-    inside = sorted((m for m in marks if limits.x.min <= m[0] <= limits.x.max), reverse=True)
-    with widgets.clip(draw, corner, ImVec2(corner.x + size.x, corner.y + size.y)):
-        for index, (value, name, color) in enumerate(inside):
-            words = f"{name} {value:.4g}"
-            width = imgui.calc_text_size(words).x
-            at = implot.plot_to_pixels(value, 0.0).x
-            left = at - gap - width if at - gap - width > corner.x else min(at + gap, corner.x + size.x - gap - width)
-            top = corner.y + gap + index * height
-            low, high = ImVec2(left - 1, top), ImVec2(left + width + 1, top + height)
-            draw.add_rect_filled(low, high, theme.ink("backdrop", 0.8))
-            draw.add_text(ImVec2(left, top), theme.ink(color), words)
-
-
-def _controls(spectrum: Spectrum, count: int) -> Spectrum:
-    """Channel and range, side by side."""
-    width = widgets.even_width(2)
-    index = -1 if spectrum.channel is None else spectrum.channel
-    imgui.set_next_item_width(width)
-    index = widgets.int_bar("Channel", index, -1, count - 1, "all channels" if index < 0 else f"channel %d of {count}")
-    widgets.hint("Summed over all channels, or of one")
-    imgui.same_line()
-    imgui.set_next_item_width(-1)
-    decibels = widgets.bar("Range", spectrum.range_db, 5.0, 100.0, "±%.0f dB")
-    widgets.hint(RANGE)
-    return replace(spectrum, channel=None if index < 0 else index, range_db=decibels)
