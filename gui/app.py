@@ -188,6 +188,10 @@ class App:
         """Turns the window to `request` at the next frame, its view as it is there."""
         self.later(lambda: setattr(self, "request", request))
 
+    def change(self, how: Callable[[RenderRequest], RenderRequest]) -> None:
+        """Turns the request at the next frame into what `how` makes of it. From any thread."""
+        self.later(lambda: setattr(self, "request", how(self.request)))
+
     def turn_to(self, path: str) -> None:
         """The same view of a newer snapshot; that is nothing to undo."""
         self.request = following(self.request, path)

@@ -1,6 +1,7 @@
 """Everything on the window's desk: the panels in their order, the bars, the commands, and what they share."""
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
-from gui import actions, commands, layout, menus, recents, report, sheet, theme, widgets
-from gui.dialogs import Dialogs, folder_of
+from gui import actions, classes, commands, favourites, layout, menus, recents, report, sheet, theme, widgets
+from gui.classes import ClassNames
+from gui.dialogs import LATENTS, NAMES, Dialogs, folder_of
 from gui.exports import Exporter
+from gui.favourites import Favourites
 from gui.jobs import Jobs
+from gui.latents import LatentFiles
 from gui.messages import Messages
 from gui.notices import Notice, Notices
 from gui.palette import Palette
@@ -20,6 +24,8 @@ from gui.panels.all_layers import AllLayersPanel
 from gui.panels.capture import CapturePanel
 from gui.panels.channel import ChannelPanel
 from gui.panels.compare import ComparePanel
+from gui.panels.favourites import FavouritesPanel
+from gui.panels.history import HistoryPanel
 from gui.panels.latent import LatentPanel
 from gui.panels.layers import LayersPanel
 from gui.panels.mixing import MixingPanel
@@ -33,6 +39,7 @@ from gui.panels.truncation import TruncationPanel
 from gui.panels.viewer import Viewer
 from gui.plots import Pointed
 from gui.saving import Saver
+from gui.visits import Visits
 from renderer.types import RenderRequest, RenderResult
 
 if TYPE_CHECKING:
@@ -55,13 +62,19 @@ class Desk:
         self.searches = Jobs(self.messages, app.window.wake)     # looking through disks
         self.recents = recents.Recents(self._recents, self._forget, self.searches, recents.default_folder())
         self.saver = Saver(self.jobs, self.messages, app.capture_folder)
-        self.latent, self.mixing = LatentPanel(), MixingPanel()
-        self.viewer = Viewer(self.ask_file, self.recents, lambda: app.thread.activity())
+        self.favourites = Favourites(self.jobs, self.messages, favourites.default_folder())
+        self.visits = Visits(self.jobs)
+        latents = LatentFiles(self.jobs, self.messages, app.capture_folder, app.change)
+        names = ClassNames(self.jobs, classes.default_memory())
+        self.latent = LatentPanel(latents, names, self._ask_latent, self._ask_names, self.favourites.keep)
+        self.mixing = MixingPanel()
+        self.viewer = Viewer(self.ask_file, self.recents, lambda: app.thread.activity(), app.reference.result)
         pointed, exporter = Pointed(), Exporter(self.jobs, app.capture_folder)
         self.spectra = (SpectrumPanel(pointed, exporter), RadialPanel(pointed, exporter),
                         AllLayersPanel(pointed, exporter))
         self.panels = (
-            NetworkPanel(self.ask_file, self.recents), self.latent, self.mixing, TransformPanel(), TruncationPanel(),
+            NetworkPanel(self.ask_file, self.recents), self.latent, HistoryPanel(self.visits),
+            FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), TruncationPanel(),
             LayersPanel(), ChannelPanel(self.jobs),
             ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
             CapturePanel(self.saver, self.ask_folder, self.table),
@@ -94,11 +107,16 @@ class Desk:
         if request.spectrum is not None and not shown & {SpectrumPanel.title, RadialPanel.title}:
             request = replace(request, spectrum=None)
         self._bring_to_front()
+        self._see(request, answer(request))
         request = self._keys(request, answer)
         request = self._guard("Palette", partial(self.palette.draw, request, answer(request))) or request
         self._guard("Dialog", self.dialogs.draw)
         self._popups()
         return request
+
+    def _see(self, request: RenderRequest, result: RenderResult) -> None:
+        moving = self.held or result.request.latent != request.latent
+        self.visits.see(result, moving, time.monotonic())
 
     def _keys(self, request: RenderRequest, answer: Answer) -> RenderRequest:
         for command in commands.pressed(self._app.window.take_chords(), self.commands):
@@ -183,6 +201,7 @@ class Desk:
     def close(self) -> None:
         self.searches.drop()
         self.searches.close()
+        self.favourites.close()
         self.jobs.close()
         self.recents.close()
         for panel in self.panels:
@@ -230,6 +249,12 @@ class Desk:
     def _ask_second(self, then: Callable[[str], None]) -> None:
         recents = self._recents()
         self.dialogs.ask_file("Open a second network", folder_of(recents[0] if recents else ""), then)
+
+    def _ask_latent(self, then: Callable[[str], None]) -> None:
+        self.dialogs.ask_file("Load w or z", str(self._app.capture_folder()), then, LATENTS)
+
+    def _ask_names(self, then: Callable[[str], None]) -> None:
+        self.dialogs.ask_file("Load class names", folder_of(self._app.request.checkpoint.path), then, NAMES)
 
     def ask_run(self) -> None:
         path = self._app.request.checkpoint.path

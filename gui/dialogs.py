@@ -11,6 +11,9 @@ from imgui_bundle import portable_file_dialogs as native
 from gui.browser import Browser
 
 Answer = Callable[[str], None]
+CHECKPOINTS = ("Checkpoints", "*.pkl *.safetensors *.pt *.png *.json")
+LATENTS = ("Latents", "*.npz *.npy")
+NAMES = ("Class names", "*.txt *.json")
 
 
 class Dialogs:
@@ -21,9 +24,9 @@ class Dialogs:
         self._browser: Browser | None = None
         self._then: Answer = lambda path: None
 
-    def ask_file(self, title: str, folder: str, then: Answer) -> None:
-        self._ask(lambda: native.open_file(title, folder, ["Checkpoints", "*.pkl *.safetensors *.pt *.png *.json",
-                                                           "All files", "*"]), Browser(title, folder), then)
+    def ask_file(self, title: str, folder: str, then: Answer, kind: tuple[str, str] = CHECKPOINTS) -> None:
+        """`kind`: what is asked for, and its patterns, which a native dialog shows at first."""
+        self._ask(lambda: native.open_file(title, folder, [*kind, "All files", "*"]), Browser(title, folder), then)
 
     def ask_folder(self, title: str, folder: str, then: Answer) -> None:
         self._ask(lambda: native.select_folder(title, folder), Browser(title, folder, folders_only=True), then)

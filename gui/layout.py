@@ -5,7 +5,7 @@ import re
 
 from imgui_bundle import ImVec2, imgui
 
-LEFT = (("Network",), ("Latent",), ("Style mixing", "Transform"), ("Truncation & noise",))
+LEFT = (("Network",), ("Latent", "History", "Favourites"), ("Style mixing", "Transform"), ("Truncation & noise",))
 LEFT_SHARES = (0.25, 0.285, 0.25, 0.215)
 RIGHT = (("Layers",), ("Channel", "Compare"), ("Capture",))
 RIGHT_SHARES = (0.40, 0.44, 0.16)

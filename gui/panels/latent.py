@@ -1,141 +1,240 @@
-"""The latent panel: the plane of seeds, its animation, and the class."""
+"""The latent panel: the plane of seeds and travelling on it, the class, saved latents, a grid of seeds."""
 from __future__ import annotations
 
-import math
+import random
+from collections.abc import Callable
 from dataclasses import replace
 
-from imgui_bundle import ImVec2, imgui
+from imgui_bundle import imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
-from gui.requests import MAX_SEED, ROW, at_seed, seed_of
+from gui.classes import ClassNames
+from gui.classpicker import ClassPicker
+from gui.commands import Command
+from gui.latents import LatentFiles
+from gui.plane import SeedPlane
+from gui.requests import MAX_SEED, at_seed, seed_of
+from gui.seedgrid import cells_of, followed, grid_from, resized, turned
+from gui.travel import CIRCLE, LINE, Travel
 from renderer.types import Latent, RenderRequest, RenderResult
 
-CELL_EMS = 3.0                           # width of one seed on the pad
+Ask = Callable[[Callable[[str], None]], None]        # asks for a file and hands it on
+RANDOM_SEEDS = 1_000_000                 # drawn from: short enough to write down
+GRID_LIMIT = 16                          # columns and rows
+PATHS = {LINE: "Straight on along x", CIRCLE: "A closed loop around where it starts, of this radius in seeds"}
 
 
 class LatentPanel:
     title = "Latent"
 
-    def __init__(self):
-        self.playing = False
-        self._speed = 1.0                # seeds a second
-        self._corner = (-0.6, -0.6)      # plane position of the pad's upper left corner
+    def __init__(self, files: LatentFiles, names: ClassNames, ask_latent: Ask, ask_names: Ask,
+                 keep: Callable[[RenderResult], None]):
+        """`keep(result)` keeps a favourite."""
+        self.travel = Travel()
+        self._files, self._names, self._keep = files, names, keep
+        self._ask_latent, self._ask_names = ask_latent, ask_names
+        self._plane, self._picker = SeedPlane(), ClassPicker()
+        self._cells = (6, 4)             # columns and rows of the next grid
+        self._before = RenderRequest()   # as of the last frame
+        self.commands = (
+            Command("Random seed", lambda q, r: at_random(q), "R", "Latent", 1),
+            Command("Grid of seeds", lambda q, r: self._toggle_grid(q), "", "Latent", 3),
+            Command("Next page of the grid", lambda q, r: turned(q, 1), "PageDown", "Latent", 3),
+            Command("Previous page of the grid", lambda q, r: turned(q, -1), "PageUp", "Latent", 3),
+            Command("Keep as favourite", lambda q, r: keep(r), "B", "Latent", 4),
+            Command("Save w", lambda q, r: files.save(r), "", "Latent", 4),
+            Command("Load w or z…", lambda q, r: self._load(r), "", "Latent", 4),
+        )
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
-        latent, classes = request.latent, result.info.c_dim if result.info else 0
-        if latent.z is not None or latent.w is not None:
-            latent = _fixed(latent)
-            return replace(request, latent=_class(latent, classes) if classes and latent.w is None else latent)
-        seed = widgets.integer("Seed", seed_of(latent), 0, MAX_SEED, 0, "z is drawn from this number. Left and right "
-                               "arrow keys step it; between seeds of the plane, w is interpolated")
-        if seed != seed_of(latent):
-            latent = at_seed(latent, seed)
-        if classes:
-            latent = _class(latent, classes)
-        latent = self._pad(latent)
-        latent = _position(latent)
-        self._animation()
-        return replace(request, latent=latent)
+        info, latent = result.info, request.latent
+        fixed = latent.z is not None or latent.w is not None
+        latent = self._sample(latent, result) if fixed else self._seed(latent, result)
+        if info and info.c_dim and latent.w is None:
+            names = self._names.of(request.checkpoint.path)
+            latent = replace(latent, classes=self._picker.draw(latent.classes, info.c_dim, names))
+        request = replace(request, latent=latent)
+        if not fixed:
+            circle = (*self.travel.circle(latent.x, latent.y), self.travel.radius)
+            circle = circle if self.travel.path == CIRCLE else None
+            latent = self._plane.draw(latent, 3 if request.seeds else 2, circle)
+            request = self._position(replace(request, latent=latent))
+        request = followed(self._before, request)
+        request = self._grid(request) if request.seeds else request
+        self._bottom(request, result, fixed)
+        self._before = request
+        return request
 
-    # -- the pad ------------------------------------------------------------------------------------------------------
+    # -- where w comes from -------------------------------------------------------------------------------------------
 
-    def _pad(self, latent: Latent) -> Latent:
-        cell = theme.em(CELL_EMS)
-        room, below = imgui.get_content_region_avail(), 2 * imgui.get_frame_height_with_spacing()
-        size = ImVec2(room.x, max(room.y - below, theme.em(4.5)))
-        imgui.invisible_button("pad", size)
-        report.mark("Seed plane")
-        widgets.hint("Drag to travel, click a seed to go there")
-        corner = imgui.get_item_rect_min()
-        self._follow(latent, size.x / cell, size.y / cell)
-        if imgui.is_item_active() and imgui.is_mouse_dragging(0):
-            moved = imgui.get_io().mouse_delta
-            latent = replace(latent, x=max(latent.x + moved.x / cell, 0.0), y=max(latent.y + moved.y / cell, 0.0))
-        elif imgui.is_item_deactivated() and imgui.get_mouse_drag_delta(0).x == imgui.get_mouse_drag_delta(0).y == 0:
-            mouse = imgui.get_mouse_pos()
-            x, y = self._corner[0] + (mouse.x - corner.x) / cell, self._corner[1] + (mouse.y - corner.y) / cell
-            latent = replace(latent, x=float(max(round(x), 0)), y=float(max(round(y), 0)))
-        self._draw(latent, corner, size, cell)
+    def _seed(self, latent: Latent, result: RenderResult) -> Latent:
+        side, gap = imgui.get_frame_height(), imgui.get_style().item_inner_spacing.x
+        before = seed_of(latent)
+        seed = widgets.integer("Seed", before, 0, MAX_SEED, 0, "z is drawn from this number. Left and right arrow keys "
+                               "step it; between seeds of the plane, w is interpolated", width=-2 * (side + gap))
+        imgui.same_line(0, gap)
+        if widgets.icon(fonts.DICE, "Random seed", "Any seed below a million (R)"):
+            seed = random.randrange(RANDOM_SEEDS)
+        imgui.same_line(0, gap)
+        self._star(result)
+        return at_seed(latent, seed) if seed != before else latent
+
+    def _star(self, result: RenderResult) -> None:
+        nothing = "" if result.picture is not None else "There is nothing to keep yet"
+        if widgets.icon(fonts.STAR, "Keep", "Keep what is shown among the favourites (B)", nothing):
+            self._keep(result)
+
+    def _sample(self, latent: Latent, result: RenderResult) -> Latent:
+        """A saved z or w is shown; the plane is off."""
+        kind, given = ("w", latent.w) if latent.w is not None else ("z", latent.z)
+        samples, index = self._loaded(kind, given)
+        widgets.fact("Source", samples.name if samples else f"a saved {kind}", "This picture's latent was loaded or "
+                     f"restored: {kind}, {' × '.join(map(str, given.shape))}")
+        if samples and len(samples) > 1:
+            step = widgets.integer("Sample", index + 1, 1, len(samples), 1, f"The file holds {len(samples)}") - 1
+            latent = samples.latent(step, latent) if step != index else latent
+            widgets.text(f"sample {step + 1} of {len(samples)}", "dim")
+        if widgets.button("Back to seeds", "To the plane, where it was left", width=-imgui.get_frame_height() * 1.4):
+            latent = replace(latent, z=None, w=None)
+        imgui.same_line()
+        self._star(result)
         return latent
 
-    def _follow(self, latent: Latent, columns: float, rows: float) -> None:
-        """Scrolls the plane so that the position stays well inside the pad."""
-        def scrolled(start: float, at: float, extent: float) -> float:
-            margin = min(1.2, extent / 3)
-            return max(min(start, at - min(margin, 0.6 + at)), at + margin - extent)
-        self._corner = (scrolled(self._corner[0], latent.x, columns), scrolled(self._corner[1], latent.y, rows))
+    def _loaded(self, kind: str, given):
+        """The file's samples and which of them `given` is; (None, 0) if it is none of them."""
+        samples = self._files.samples
+        index = samples.index(given) if samples and samples.kind == kind else None
+        return (samples, index) if index is not None else (None, 0)
 
-    def _draw(self, latent: Latent, corner: ImVec2, size: ImVec2, cell: float) -> None:
-        draw = imgui.get_window_draw_list()
-        end = ImVec2(corner.x + size.x, corner.y + size.y)
-        draw.add_rect_filled(corner, end, theme.ink("backdrop"), theme.em(0.2))
-        with widgets.clip(draw, corner, end):
-            self._lattice(latent, draw, corner, size, cell)
+    # -- the plane ----------------------------------------------------------------------------------------------------
 
-    def _lattice(self, latent: Latent, draw, corner: ImVec2, size: ImVec2, cell: float) -> None:
-        """Every seed in sight, and where the latent is."""
-        near = (round(latent.x), round(latent.y))
-        small = imgui.get_font_size() * 0.86
-        for j in range(max(math.ceil(self._corner[1]), 0), math.floor(self._corner[1] + size.y / cell) + 1):
-            for i in range(max(math.ceil(self._corner[0]), 0), math.floor(self._corner[0] + size.x / cell) + 1):
-                at = ImVec2(corner.x + (i - self._corner[0]) * cell, corner.y + (j - self._corner[1]) * cell)
-                draw.add_circle_filled(at, theme.em(0.12), theme.ink("faint"))
-                words = str(i + ROW * j)
-                color = theme.ink("text" if (i, j) == near else "faint")
-                offset = imgui.calc_text_size(words).x * 0.86 / 2
-                draw.add_text(imgui.get_font(), small, ImVec2(at.x - offset, at.y + theme.em(0.22)), color, words)
-        here = ImVec2(corner.x + (latent.x - self._corner[0]) * cell, corner.y + (latent.y - self._corner[1]) * cell)
-        draw.add_circle_filled(here, theme.em(0.34), theme.ink("accent"))
-        draw.add_circle(here, theme.em(0.34), theme.ink("panel"), 0, theme.em(0.1))
-
-    # -- animation ----------------------------------------------------------------------------------------------------
-
-    def _animation(self) -> None:
-        glyph = fonts.PAUSE if self.playing else fonts.PLAY
-        if widgets.button(f"{glyph}##play", "Travel along x (Space)", "", theme.em(2.4), "Play", chosen=self.playing):
-            self.playing = not self.playing
+    def _position(self, request: RenderRequest) -> RenderRequest:
+        """x, y in numbers, back onto the lattice, and the grid."""
+        latent, spacing = request.latent, imgui.get_style().item_spacing.x
+        side = imgui.get_frame_height()
+        width = (imgui.get_content_region_avail().x - 2 * (side + spacing) - spacing) / 2
+        for name in ("x", "y"):
+            imgui.set_next_item_width(width)
+            value = getattr(latent, name)
+            moved, value = imgui.drag_float(f"##{name}", value, 0.01, 0.0, 1e6, f"{name} %.2f",
+                                            imgui.SliderFlags_.always_clamp)
+            report.mark(name)
+            imgui.same_line()
+            latent = replace(latent, **{name: value}) if moved else latent       # as float32 it may be another seed
+        whole = replace(latent, x=float(round(latent.x)), y=float(round(latent.y)))
+        if widgets.icon(fonts.SNAP, "Snap", "Go to the nearest seed", "" if whole != latent else "On a seed already"):
+            latent = whole
         imgui.same_line()
-        imgui.set_next_item_width(-1)
-        self._speed = widgets.bar("Speed", self._speed, 0.05, 10.0, "%.2f seeds/s", logarithmic=True)
+        request = replace(request, latent=latent)
+        if widgets.icon(fonts.TABLE, "Grid of seeds", "Many seeds at once, from this one on"):
+            request = self._toggle_grid(request)
+        return request
+
+    def _bottom(self, request: RenderRequest, result: RenderResult, fixed: bool) -> None:
+        """Travelling, and what is needed rarely in a menu."""
+        if not fixed:
+            self._travelling()
+        if widgets.icon(fonts.MORE, "More", "Save and load latents, names of classes"):
+            imgui.open_popup("more")
+        with imgui_ctx.begin_popup("more") as popup:
+            if popup:
+                self._menu(request, result)
+
+    def _travelling(self) -> None:
+        travel, gap = self.travel, imgui.get_style().item_inner_spacing.x
+        glyph = fonts.PAUSE if self.playing else fonts.PLAY
+        if widgets.button(f"{glyph}##play", "Travel (Space)", "", theme.em(2.2), "Play", chosen=self.playing):
+            self.playing = not self.playing
+        imgui.same_line(0, gap)
+        imgui.set_next_item_width(theme.em(4.4))
+        path = widgets.drop_down("Path", travel.path, tuple(PATHS))
+        widgets.hint(PATHS[path])
+        if path != travel.path:
+            travel.path, travel.center = path, None
+        imgui.same_line(0, gap)
+        if path == CIRCLE:
+            imgui.set_next_item_width(theme.em(3.0))
+            moved, radius = imgui.drag_float("##radius", travel.radius, 0.02, 0.1, 50.0, "r %.1f",
+                                             imgui.SliderFlags_.always_clamp)
+            report.mark("Radius")
+            widgets.hint("Radius of the loop, in seeds")
+            travel.radius, travel.center = (radius, None) if moved else (travel.radius, travel.center)
+            imgui.same_line(0, gap)
+        imgui.set_next_item_width(-(imgui.get_frame_height() + gap))
+        travel.speed = widgets.bar("Speed", travel.speed, 0.05, 10.0, "%.2f /s", logarithmic=True)
+        widgets.hint("Speed, in seeds a second")
+        imgui.same_line(0, gap)
+
+    @property
+    def playing(self) -> bool:
+        return self.travel.playing
+
+    @playing.setter
+    def playing(self, on: bool) -> None:
+        self.travel.playing, self.travel.center = on, None
 
     def advance(self, request: RenderRequest, seconds: float) -> RenderRequest:
-        """The request `seconds` of animation later."""
-        latent = request.latent
-        return replace(request, latent=replace(latent, x=latent.x + self._speed * min(seconds, 0.25)))
+        """The request `seconds` of animation later; a saved latent rests."""
+        if request.latent.w is not None or request.latent.z is not None:
+            self.playing = False
+            return request
+        x, y = self.travel.advanced(request.latent.x, request.latent.y, seconds)
+        return replace(request, latent=replace(request.latent, x=x, y=y), seeds=None)
 
+    # -- the grid -----------------------------------------------------------------------------------------------------
 
-def _position(latent: Latent) -> Latent:
-    """x, y in numbers, and back onto the lattice."""
-    snap = theme.em(1.9)
-    width = (imgui.get_content_region_avail().x - snap - 2 * imgui.get_style().item_spacing.x) / 2
-    values = []
-    for name, value in (("x", latent.x), ("y", latent.y)):
+    def _toggle_grid(self, request: RenderRequest) -> RenderRequest:
+        grid = None if request.seeds else grid_from(seed_of(request.latent), *self._cells)
+        return replace(request, seeds=grid, table=None)
+
+    def _grid(self, request: RenderRequest) -> RenderRequest:
+        """Its size, and the pages of seeds."""
+        gap, side = imgui.get_style().item_inner_spacing.x, imgui.get_frame_height()
+        columns, rows = self._cells = cells_of(request.seeds)
+        width = (imgui.get_content_region_avail().x - 3 * side - 2 * gap) / 2
         imgui.set_next_item_width(width)
-        _, value = imgui.drag_float(f"##{name}", value, 0.01, 0.0, 1e6, f"{name} %.2f", imgui.SliderFlags_.always_clamp)
-        report.mark(name)
-        imgui.same_line()
-        values.append(value)
-    latent = replace(latent, x=values[0], y=values[1])
-    whole = replace(latent, x=float(round(latent.x)), y=float(round(latent.y)))
-    if widgets.icon(fonts.SNAP, "Snap", "Go to the nearest seed", "" if whole != latent else "On a seed already"):
-        latent = whole
-    return latent
+        columns = widgets.int_bar("Columns", columns, 1, GRID_LIMIT, "%d columns")
+        imgui.same_line(0, gap)
+        imgui.set_next_item_width(width)
+        rows = widgets.int_bar("Rows", rows, 1, GRID_LIMIT, "%d rows")
+        if (columns, rows) != self._cells:
+            request = resized(request, columns, rows)
+        for glyph, name, tip, pages in ((fonts.PREVIOUS, "Previous page", "The seeds before (Page Up)", -1),
+                                        (fonts.NEXT, "Next page", "The seeds that follow (Page Down)", 1)):
+            imgui.same_line(0, gap if pages < 0 else 0)
+            if widgets.icon(glyph, name, tip):
+                request = turned(request, pages)
+        imgui.same_line(0, 0)
+        return replace(request, seeds=None) if widgets.icon(fonts.CLOSE, "Close grid", "One picture") else request
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def _menu(self, request: RenderRequest, result: RenderResult) -> None:
+        info = result.info
+        if _item("Save w", result.ws is not None, "The w of this picture as .npz, where pictures are saved"):
+            self._files.save(result)
+        if _item("Load w or z…", info is not None, "From .npz or .npy; dropping such a file here does it too"):
+            self._load(result)
+        if info and info.c_dim:
+            path, count = request.checkpoint.path, info.c_dim
+            if _item("Load class names…", True, "One name a line, or JSON. Remembered for this checkpoint; a file "
+                     "NAME.classes.txt beside it is found by itself"):
+                self._ask_names(lambda file: self._names.load(path, file, count))
+
+    def _load(self, result: RenderResult) -> None:
+        self._ask_latent(lambda path: self.load(path, result))
+
+    def load(self, path: str, result: RenderResult) -> None:
+        """Shows the w or z in a file, on the network of `result`."""
+        self._files.load(path, result.info)
 
 
-def _fixed(latent: Latent) -> Latent:
-    """A saved z or w is shown; the plane is off."""
-    name = "w" if latent.w is not None else "z"
-    shape = (latent.w or latent.z).shape
-    widgets.fact("Source", f"saved {name}, {' × '.join(map(str, shape))}")
-    if widgets.button("Back to seeds"):
-        latent = replace(latent, z=None, w=None)
-    return latent
+def at_random(request: RenderRequest) -> RenderRequest:
+    return replace(request, latent=at_seed(request.latent, random.randrange(RANDOM_SEEDS)))
 
 
-def _class(latent: Latent, count: int) -> Latent:
-    chosen = latent.classes[0][0] if latent.classes else 0
-    index = widgets.int_slider("Class", min(chosen, count - 1), 0, count - 1, 0,
-                               tip="The label this conditional network is asked for. Ctrl+click to type")
-    if index != chosen or not latent.classes:
-        latent = replace(latent, classes=((index, 1.0),))
-    return latent
+def _item(words: str, enabled: bool, tip: str) -> bool:
+    pressed = imgui.menu_item(words, "", False, enabled)[0]
+    report.mark(words)
+    widgets.hint(tip)
+    return pressed
