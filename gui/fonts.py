@@ -13,7 +13,7 @@ RESET, CLOSE, COPY, CHECK = "\uf0e2", "\uf00d", "\uf0c5", "\uf00c"
 INFO, WARNING, DICE, RELOAD = "\uf05a", "\uf071", "\uf522", "\uf2f9"
 FILTER, FIT, SNAP, TABLE, FILE = "\uf0b0", "\uf31e", "\uf076", "\uf00a", "\uf15b"
 PREVIOUS, NEXT, STRONGEST, OPTIONS, EXPORT = "\uf053", "\uf054", "\uf0e7", "\uf1de", "\uf019"
-STAR, MORE = "\uf005", "\uf141"
+STAR, MORE, LIST = "\uf005", "\uf141", "\uf03a"
 HAND, MOVE, GRID, PICK, BACKDROP = "\uf256", "\uf0b2", "\uf84c", "\uf1fb", "\uf042"
 
 # Roboto is Apache-2.0, Inconsolata SIL OFL; both ship inside imgui-bundle too.

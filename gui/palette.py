@@ -98,21 +98,17 @@ class Palette:
         return chosen
 
     def _row(self, index: int, entry: Entry, hits: tuple[int, ...]) -> bool:
-        start, room = imgui.get_cursor_pos(), imgui.get_content_region_avail().x
+        start, room = imgui.get_cursor_screen_pos(), imgui.get_content_region_avail().x
         flags = imgui.SelectableFlags_.no_auto_close_popups
         clicked = imgui.selectable(f"##{index}", index == self._at, flags)[0]
         report.mark(entry.title)
         if not imgui.is_item_visible():
             return clicked
-        after = imgui.get_cursor_pos()
         right = f"{entry.keys}   {entry.kind}" if entry.keys else entry.kind
-        taken = imgui.calc_text_size(right).x
-        imgui.set_cursor_pos(ImVec2(start.x + theme.em(0.4), start.y))
-        _highlighted(entry.title, hits, room - taken - theme.em(2), "faint" if entry.why_not else "text")
-        imgui.set_cursor_pos(ImVec2(start.x + room - taken - theme.em(0.4), start.y))
-        widgets.text(right, "dim")
-        imgui.set_cursor_pos(after)
-        imgui.dummy(ImVec2(0, 0))
+        taken, draw = imgui.calc_text_size(right).x, imgui.get_window_draw_list()
+        words = widgets.shorten(entry.title, room - taken - theme.em(2))
+        _highlighted(draw, ImVec2(start.x + theme.em(0.4), start.y), words, hits, "faint" if entry.why_not else "text")
+        draw.add_text(ImVec2(start.x + room - taken - theme.em(0.4), start.y), theme.ink("dim"), right)
         return clicked
 
 
@@ -127,14 +123,11 @@ def _into_sight() -> None:
         imgui.set_scroll_y(imgui.get_scroll_y() + high - bottom)
 
 
-def _highlighted(words: str, hits: tuple[int, ...], room: float, color: str) -> None:
+def _highlighted(draw: imgui.ImDrawList, at: ImVec2, words: str, hits: tuple[int, ...], color: str) -> None:
     """One line, the letters that were hit in the accent colour."""
-    shown = widgets.shorten(words, room)
-    marked = set(hits)
-    start = 0
-    for end in range(1, len(shown) + 1):
-        if end == len(shown) or (end in marked) != (start in marked):
-            widgets.text(shown[start:end], "accent_text" if start in marked else color)
-            imgui.same_line(0, 0)
+    marked, start = set(hits), 0
+    for end in range(1, len(words) + 1):
+        if end == len(words) or (end in marked) != (start in marked):
+            draw.add_text(at, theme.ink("accent_text" if start in marked else color), words[start:end])
+            at = ImVec2(at.x + imgui.calc_text_size(words[start:end]).x, at.y)
             start = end
-    imgui.new_line()

@@ -31,11 +31,12 @@ def thumbnail_file(folder: Path, path: str) -> Path:
     return folder / f"{hashlib.sha256(path.encode(errors='surrogateescape')).hexdigest()[:24]}.png"
 
 
-def small(picture: np.ndarray) -> np.ndarray:
-    """uint8 [H, W, 3] at most SIDE wide and high."""
+def small(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """uint8 [H, W, 3] `side` wide or high, whichever is more."""
     image = Image.fromarray(picture)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return np.asarray(image)
+    factor = side / max(image.size)
+    return np.asarray(image.resize([max(round(length * factor), 1) for length in image.size], Image.Resampling.BOX
+                                   if factor >= 1 else Image.Resampling.LANCZOS))
 
 
 def trouble(path: str) -> str:
@@ -54,6 +55,7 @@ class Recents:
         self.paths, self._forget, self._jobs, self._folder = paths, forget, jobs, folder
         self._troubles: dict[str, str] = {}
         self._pictures: dict[str, np.ndarray] = {}
+        self._shown: dict[str, np.ndarray] = {}              # as large as on the screen
         self._textures: dict[str, Texture] = {}
         self._kept: set[str] = set()     # paths whose thumbnail was made in this run
         self.look()
@@ -87,6 +89,7 @@ class Recents:
             self._folder.mkdir(parents=True, exist_ok=True)
             save_png(thumbnail_file(self._folder, path), picture)
             self._pictures[path] = picture
+            self._shown.pop(path, None)
         self._jobs.run("keep a thumbnail", job)
 
     def why_not(self, path: str) -> str:
@@ -138,14 +141,16 @@ class Recents:
             draw.add_text(ImVec2(at.x + (side - size.x) / 2, at.y + (side - size.y) / 2), theme.ink("faint"),
                           fonts.FILE)
             return
+        shown = self._shown.get(path)
+        if shown is None or max(shown.shape[:2]) != round(side):
+            shown = self._shown[path] = small(picture, round(side))
         texture = self._textures.setdefault(path, Texture())
-        texture.show(picture)
-        height, width = picture.shape[:2]
-        x, y = side * min(width / height, 1) / 2, side * min(height / width, 1) / 2
-        center = ImVec2(at.x + side / 2, at.y + side / 2)
+        texture.show(shown)
+        height, width = shown.shape[:2]
+        corner = ImVec2(round(at.x + (side - width) / 2), round(at.y + (side - height) / 2))
         white = imgui.color_convert_float4_to_u32(ImVec4(1, 1, 1, opacity))
-        draw.add_image(imgui.ImTextureRef(texture.id), ImVec2(center.x - x, center.y - y),
-                       ImVec2(center.x + x, center.y + y), ImVec2(0, 0), ImVec2(1, 1), white)
+        draw.add_image(imgui.ImTextureRef(texture.id), corner, ImVec2(corner.x + width, corner.y + height),
+                       ImVec2(0, 0), ImVec2(1, 1), white)
 
     def _words(self, path: str, at: ImVec2, room: float, color: str) -> None:
         """The file's name above its folder."""

@@ -8,9 +8,9 @@ from imgui_bundle import ImVec2, imgui, imgui_ctx
 from gui import report, theme, widgets
 from gui.commands import Command
 
-MOUSE = (("Wheel", "Zoom at the cursor"), ("Drag", "Move the picture, or what the tool says"),
+MOUSE = (("Wheel", "Zoom at the cursor"), ("Drag", "Move the picture, or the latent"),
          ("Double click", "Fit the picture"), ("Ctrl+click", "Type a slider's number"),
-         ("Hover", "What a term means, or why it is off"))
+         ("Hover", "What it means, or why it is off"))
 Group = tuple[str, tuple[tuple[str, str], ...]]          # menu, (keys, title) of each command
 
 

@@ -120,7 +120,7 @@ class Canvas:
     def __init__(self):
         self.picture = Texture()
         self._target = self._frame = self._program = self._vertices = 0
-        self._drawn: tuple | None = None     # what the target holds: picture, size and rectangle
+        self._drawn: tuple | None = None     # what the target holds: picture, size, rectangle, ..
 
     def draw(self, draw: imgui.ImDrawList, picture: np.ndarray, place: Rectangle, rectangle: Rectangle,
              checkered: bool = False, lines: float = 0.0) -> None:
@@ -135,7 +135,7 @@ class Canvas:
         if min(size) < 1:
             return
         inside = tuple((v - o) * s for v, o, s in zip(rectangle, (x0, y0) * 2, (scale.x, scale.y) * 2))
-        wanted = (id(picture), size, inside, checkered, lines)
+        wanted = (id(picture), size, inside, checkered, lines, theme.ink("backdrop"))
         if wanted != self._drawn:
             self.picture.show(picture)       # keeps it alive, so that its id stays its own
             self._redraw(size, inside, checkered, lines)

@@ -18,6 +18,11 @@ class StatusBar:
     def __init__(self, messages: Messages, activity: Callable[[], Activity | None], readout: Callable[[], str],
                  cancel: Callable[[], None]):
         self._messages, self._activity, self._readout, self._cancel = messages, activity, readout, cancel
+        self._wanted = False             # the list of messages is to be opened
+
+    def open(self) -> None:
+        """Shows all messages."""
+        self._wanted = True
 
     def __call__(self) -> None:
         """At the bottom of the window: work in progress, else what is under the cursor, else the last message."""
@@ -44,12 +49,13 @@ class StatusBar:
             self._message(message)
         else:
             widgets.text("Ready", "faint")
+        self._list()
 
     def _progress(self, activity: Activity) -> None:
         spent = time.monotonic() - activity.since
         widgets.text(f"{activity.text}   {spent:.1f} s")
         bar = theme.em(11)
-        imgui.same_line(imgui.get_window_width() - bar - imgui.get_frame_height() - theme.em(1.2))
+        imgui.same_line(imgui.get_window_width() - bar - 2 * imgui.get_frame_height() - theme.em(1.4))
         fraction = activity.fraction if activity.fraction is not None else -0.7 * time.monotonic()
         imgui.progress_bar(fraction, ImVec2(bar, imgui.get_frame_height()), "" if activity.fraction is None else None)
         report.mark("Progress")
@@ -61,14 +67,23 @@ class StatusBar:
         glyph, color = (fonts.WARNING, "error") if message.error else (fonts.INFO, "dim")
         widgets.text(glyph, color)
         imgui.same_line(0, theme.em(0.5))
-        room = imgui.get_window_width() - imgui.get_cursor_pos_x() - imgui.get_frame_height() - theme.em(1)
+        room = imgui.get_window_width() - imgui.get_cursor_pos_x() - 2 * imgui.get_frame_height() - theme.em(1.2)
         widgets.clipped(message.text, "text" if message.error else "dim", room)
         report.mark("Message")
         if imgui.is_item_clicked():
-            imgui.open_popup("messages")
-        imgui.same_line(imgui.get_window_width() - imgui.get_frame_height() - theme.em(0.6))
-        if widgets.icon(fonts.COPY, "Copy", "Copies this message; click it to see all"):
+            self.open()
+        imgui.same_line(imgui.get_window_width() - 2 * imgui.get_frame_height() - theme.em(0.8))
+        if widgets.icon(fonts.COPY, "Copy", "Copies this message"):
             imgui.set_clipboard_text(message.text)
+
+    def _list(self) -> None:
+        """The button for all messages, at the right, and their list."""
+        imgui.same_line(imgui.get_window_width() - imgui.get_frame_height() - theme.em(0.6))
+        why_not = "" if self._messages.all() else "Nothing was said yet"
+        if widgets.icon(fonts.LIST, "Messages", "All messages since the window opened", why_not) or self._wanted:
+            imgui.open_popup("messages")
+        self._wanted = False
+        imgui.set_next_window_size_constraints(ImVec2(theme.em(20), 0), imgui.get_main_viewport().size * 0.8)
         with imgui_ctx.begin_popup("messages") as popup:
             if popup:
                 _all(self._messages)
@@ -76,10 +91,15 @@ class StatusBar:
 
 def _all(messages: Messages) -> None:
     """Every message, newest first, with its details in a fold."""
+    if not messages.all():
+        widgets.text("Nothing was said yet", "dim")
+        return
+    if widgets.button(f"{fonts.COPY}  Copy all", name="Copy all"):
+        imgui.set_clipboard_text("\n".join(map(in_full, messages.all())))
     for index, message in enumerate(reversed(messages.all())):
         with imgui_ctx.push_id(index):
             if widgets.icon(fonts.COPY, "Copy", "Copies it, details too"):
-                imgui.set_clipboard_text(f"{message.text}\n{message.details}".strip())
+                imgui.set_clipboard_text(in_full(message))
             imgui.same_line()
             widgets.text(time.strftime("%H:%M:%S", time.localtime(message.at)), "faint")
             imgui.same_line()
@@ -88,6 +108,12 @@ def _all(messages: Messages) -> None:
                 with imgui_ctx.tree_node("Details") as fold:
                     if fold:
                         widgets.text(message.details, "dim")
+
+
+def in_full(message: Message) -> str:
+    """A message with its time and details, as it is copied."""
+    when = time.strftime("%H:%M:%S", time.localtime(message.at))
+    return f"{when}  {message.text}\n{message.details}".rstrip()
 
 
 def summary(result: RenderResult) -> str:
