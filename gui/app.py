@@ -167,6 +167,7 @@ class App:
         """Gives up what is being done and goes back to what is shown."""
         self.desk.latent.playing = False
         if self.activity() is None:
+            self.desk.cancel_jobs()
             return
         if self.thread.activity() is not None:
             self.desk.saver.forget()
@@ -252,7 +253,9 @@ class App:
             "matched": self.reference.matched() is not None, "threads": threading.active_count(),
             "reused": [t.name for t in shown.times if t.reused], "ran": [t.name for t in shown.times if not t.reused],
             "viewer": dataclasses.asdict(self.desk.viewer.placement), "readout": self.desk.viewer.readout,
-            "settings": {"recents": self.settings.recents}, "scale": self.window.scale,
+            "settings": {"recents": self.settings.recents}, "scale": self.window.scale, "theme": self.window.look,
+            "full_screen": self.window.full_screen, "undo": self.history.undoes, "redo": self.history.redoes,
+            "notice": self.desk.notices.shown.text if self.desk.notices.shown else "",
         }
 
 

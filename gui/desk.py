@@ -40,7 +40,7 @@ from gui.panels.viewer import Viewer
 from gui.plots import Pointed
 from gui.saving import Saver
 from gui.visits import Visits
-from renderer.types import RenderRequest, RenderResult
+from renderer.types import Activity, RenderRequest, RenderResult
 
 if TYPE_CHECKING:
     from gui.app import App
@@ -67,7 +67,7 @@ class Desk:
         latents = LatentFiles(self.jobs, self.messages, app.capture_folder, app.change)
         names = ClassNames(self.jobs, classes.default_memory())
         self.latent = LatentPanel(latents, names, self._ask_latent, self._ask_names, self.favourites.keep)
-        self.mixing = MixingPanel()
+        self.mixing = MixingPanel(self.saver, self.favourites.saved)
         self.viewer = Viewer(self.ask_file, self.recents, lambda: app.thread.activity(), app.reference.result)
         pointed, exporter = Pointed(), Exporter(self.jobs, app.capture_folder)
         self.spectra = (SpectrumPanel(pointed, exporter), RadialPanel(pointed, exporter),
@@ -80,7 +80,7 @@ class Desk:
             CapturePanel(self.saver, self.ask_folder, self.table),
             *self.spectra, PerformancePanel(self.frames), self.viewer,
         )
-        self.status = StatusBar(self.messages, app.activity, lambda: self.viewer.readout, app.cancel)
+        self.status = StatusBar(self.messages, lambda: app.activity() or self.job(), lambda: self.viewer.readout, app.cancel)
         self.hidden = set(app.settings.hidden)
         self._docked: set[str] = set()   # titles of panels that are docked, as of the last frame
         self.viewer_alone = False
@@ -182,6 +182,16 @@ class Desk:
     def held(self) -> bool:
         """A gesture is under way."""
         return self.moving or imgui.is_any_item_active()
+
+    def job(self) -> Activity | None:
+        """The job that takes long."""
+        return self.jobs.activity() or self.searches.activity()
+
+    def cancel_jobs(self) -> None:
+        if self.job():
+            self.messages.say("Cancelled")
+        self.jobs.cancel()
+        self.searches.cancel()
 
     @property
     def polling(self) -> bool:
