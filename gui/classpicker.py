@@ -23,6 +23,7 @@ class ClassPicker:
     def draw(self, classes: Classes, count: int, names: Names) -> Classes:
         """`classes` of a network that has `count` of them, as the person changes them."""
         classes = classes or ((0, 1.0),)
+        right = imgui.get_cursor_pos_x() + imgui.get_content_region_avail().x
         room = imgui.get_frame_height() + imgui.get_style().item_inner_spacing.x
         full = "" if len(classes) < min(LIMIT, count) else f"This many can be mixed at once: {len(classes)}"
         with widgets.row("Class" if len(classes) == 1 else "Classes", TIP, width=-room):
@@ -31,7 +32,7 @@ class ClassPicker:
             else:
                 widgets.align()
                 widgets.text(f"{len(classes)} mixed", "dim")
-        imgui.same_line(imgui.get_content_region_max().x - imgui.get_frame_height())
+        imgui.same_line(right - imgui.get_frame_height())
         more = widgets.icon("+", "Mix in a class", MIX, full)
         classes = self._mixture(classes, count, names) if len(classes) > 1 else classes
         return added(classes, count) if more else classes
