@@ -148,13 +148,14 @@ class Block(nn.Module):
         shape = self.config.img_channels, self.resolution, self.resolution
 
         def run(state: State, inputs: Inputs, watch: Watch) -> State:
-            if watch is ignore and not is_shown(level, lod):
+            is_part = is_shown(level, lod)
+            if watch is ignore and not is_part:
                 return state
             rgb = self.torgb(state.x).to(self.torgb.bias.dtype)
             watch(name, rgb)
             image = fade_image(rgb, state.image, lod - level)
             watch(f"{self.name}.image", image)
-            return state._replace(image=image)
+            return state._replace(image=image) if is_part else state     # the same, watched or not
         return Stage(name, run, (Tap(name, shape), Tap(f"{self.name}.image", shape)))
 
 

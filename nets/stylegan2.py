@@ -138,13 +138,14 @@ class Block(nn.Module):
         taps = tuple(Tap(tap, (self.config.img_channels, *self.size), w_row) for tap in (name, f"{self.name}.image"))
 
         def run(state: State, inputs: Inputs, watch: Watch) -> State:
-            if is_growing and not is_shown(level, lod) and watch is ignore:
+            is_part = not is_growing or is_shown(level, lod)
+            if watch is ignore and not is_part:
                 return state
             rgb = self.torgb(state.x, inputs.w)
             watch(name, rgb)
             image = self._join(rgb, state.image, lod - level)
             watch(f"{self.name}.image", image)
-            return state._replace(image=image)
+            return state._replace(image=image) if is_part else state     # the same, watched or not
         return Stage(name, run, taps, w_row)
 
     def _join(self, rgb: Tensor, image: Tensor | None, faded: float) -> Tensor:
