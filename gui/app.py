@@ -253,6 +253,7 @@ class App:
             "matched": self.reference.matched() is not None, "threads": threading.active_count(),
             "reused": [t.name for t in shown.times if t.reused], "ran": [t.name for t in shown.times if not t.reused],
             "viewer": dataclasses.asdict(self.desk.viewer.placement), "readout": self.desk.viewer.readout,
+            "spectra": [panel.readout for panel in self.desk.spectra],
             "settings": {"recents": self.settings.recents}, "scale": self.window.scale, "theme": self.window.look,
             "full_screen": self.window.full_screen, "undo": self.history.undoes, "redo": self.history.redoes,
             "notice": self.desk.notices.shown.text if self.desk.notices.shown else "",
