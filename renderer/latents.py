@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -26,13 +27,19 @@ def latent_ws(mapping: MappingNetwork, latent: Latent, mix: Mix = Mix()) -> Tens
     return mixed(ws, source_ws(mapping, mix.source, latent), mix.rows)
 
 
-def table_ws(mapping: MappingNetwork, latent: Latent, table: MixTable) -> list[list[Tensor | None]]:
-    """Rows of the mixing table, each cell ws [1, num_ws, w_dim]: sources A across the top, after an empty corner, and
-    in each row below a source B, then B with `table.rows` of each A (sec. 3.1, fig. 3)."""
+def table_ws(mapping: MappingNetwork, latent: Latent, table: MixTable) -> list[Tensor | None]:
+    """The mixing table in reading order, each cell ws [1, num_ws, w_dim]: an empty corner and sources A across, then
+    in each row a source B and B with `table.rows` of each A (sec. 3.1, fig. 3)."""
     across, down = ([source_ws(mapping, source, latent) for source in side] for side in (table.across, table.down))
-    if not across and not down:
-        raise UserError("the mixing table has no sources.")
-    return [[None, *across]] + [[b, *(mixed(b, a, table.rows) for a in across)] for b in down]
+    return [None, *across] + [ws for b in down for ws in (b, *(mixed(b, a, table.rows) for a in across))]
+
+
+def seeds_ws(mapping: MappingNetwork, latent: Latent, mix: Mix, seeds: tuple[int, ...]) -> Iterator[Tensor]:
+    """Each seed's ws [1, num_ws, w_dim], as `latent_ws` gives it for that seed."""
+    other = source_ws(mapping, mix.source, latent) if mix.rows else None
+    for seed in seeds:
+        ws = source_ws(mapping, Source(seed), latent)
+        yield ws if other is None else mixed(ws, other, mix.rows)
 
 
 def mixed(ws: Tensor, other: Tensor, rows: tuple[int, ...]) -> Tensor:
@@ -45,7 +52,7 @@ def mixed(ws: Tensor, other: Tensor, rows: tuple[int, ...]) -> Tensor:
 def source_ws(mapping: MappingNetwork, source: Source, latent: Latent) -> Tensor:
     """ws [1, num_ws, w_dim] of a source; a seed takes the label and the truncation of `latent`."""
     if source.w is not None:
-        return _given_ws(mapping, source.w)[:1]
+        return _given_ws(mapping, source.w, f"the w of '{source.name}'" if source.name else "a source's w")[:1]
     c = label(latent.classes, mapping.c_dim, mapping.w_avg.device)
     return _truncated(mapping, _map_seed(mapping, source.seed, c), c, latent)
 
@@ -91,11 +98,11 @@ def tensor_of(array: Array, device: torch.device | str) -> Tensor:
     return torch.from_numpy(array.numpy().astype(np.float32)).to(device)
 
 
-def _given_ws(mapping: MappingNetwork, w: Array) -> Tensor:
+def _given_ws(mapping: MappingNetwork, w: Array, name: str = "w") -> Tensor:
     ws = tensor_of(w, mapping.w_avg.device)
     ws = ws[None] if ws.ndim == 2 else ws
     if ws.ndim != 3 or list(ws.shape[1:]) != [mapping.num_ws, mapping.w_dim] or not len(ws):
-        raise UserError(f"w has shape {list(w.shape)}, this network takes [N, {mapping.num_ws}, {mapping.w_dim}].")
+        raise UserError(f"{name} has shape {list(w.shape)}, this network takes [N, {mapping.num_ws}, {mapping.w_dim}].")
     return ws
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from cuda_ops import dispatch
 from nets.errors import UserError, one_line
 from nets.stages import all_taps
 from renderer import device as devices
-from renderer import latents, modes, view
+from renderer import latents, many, modes, view
 from renderer.images import grid
 from renderer.info import clamp_of, fit, grows, previous_nyquist, tap_info
 from renderer.measures.spectrum import power
@@ -28,10 +29,10 @@ from renderer.modes import Picked
 from renderer.opened import Network, Opened
 from renderer.resume import Observed
 from renderer.score import score
-from renderer.steps import Memo, Progress, Run, never, quiet
+from renderer.steps import Early, Memo, Progress, Run, keep_quiet, never, quiet
+from renderer.strip import Strip
 from renderer.synthesis import Setting, Synthesis
 from renderer.types import (
-    Cells,
     Checkpoint,
     ModelInfo,
     OpStatus,
@@ -39,6 +40,7 @@ from renderer.types import (
     RenderResult,
     SpectrumResult,
     StageTime,
+    TapInfo,
     View,
 )
 
@@ -52,6 +54,7 @@ class Pipeline:
     def __init__(self, cache_bytes: int = CACHE_BYTES):
         self._opened = Opened()
         self._synthesis = Synthesis(cache_bytes)
+        self._strip = Strip(self._synthesis)
         self._setting, self._ops, self._ws = Memo(), Memo(), Memo()
         self._signal, self._numbers, self._picked, self._view = (Memo() for _ in range(4))
         self._many, self._power, self._spectrum = (Memo() for _ in range(3))
@@ -59,11 +62,11 @@ class Pipeline:
     # -- faces --------------------------------------------------------------------------------------------------------
 
     def render(self, request: RenderRequest, abandoned: Callable[[], bool] = never, progress: Progress = quiet,
-               ) -> RenderResult:
+               early: Early = keep_quiet) -> RenderResult:
         """The answer; what goes wrong is in its `error`, what the network has no use for in its `notes`.
 
         `abandoned` is asked between stages; `progress` hears of them and may raise Abandoned too. Raises only that
-        (`renderer.steps.Abandoned`).
+        (`renderer.steps.Abandoned`). `early` is given the answer while the strip of layers is not complete yet.
         """
         run, began = Run(request, abandoned, progress), time.perf_counter()
         try:
@@ -73,8 +76,23 @@ class Pipeline:
         except Exception as error:
             run.known["error"] = one_line(f"unexpected {type(error).__name__}: {error}")
             run.known["details"] = traceback.format_exc()
-        return RenderResult(request, times=tuple(run.times), seconds=time.perf_counter() - began,
-                            cache_bytes=self._synthesis.states.bytes, **run.known)
+        result = RenderResult(request, times=tuple(run.times), seconds=time.perf_counter() - began,
+                              cache_bytes=self._synthesis.states.bytes, **run.known)
+        return result if run.rest is None or result.error else self._finish(run, result, early)
+
+    def _finish(self, run: Run, result: RenderResult, early: Early) -> RenderResult:
+        """Hands out the answer, then completes its strip; failing at that takes nothing back."""
+        early(result)
+        try:
+            return replace(result, strip=self._guarded(lambda: self._within(run, run.rest)))
+        except Exception as error:
+            note = f"the strip of layers is not complete: {one_line(str(error))}"
+            return replace(result, notes=(*result.notes, note))
+
+    @staticmethod
+    def _within(run: Run, work: Callable):
+        with torch.inference_mode(), dispatch.use(run.request.checkpoint.backend):
+            return work()
 
     def tensor(self, request: RenderRequest) -> Tensor:
         """The tap exactly as the network gives it: float32 [N, C, H, W] on the CPU.
@@ -115,15 +133,16 @@ class Pipeline:
     def _answer(self, run: Run) -> None:
         """Fills `run.known`, so that after an error it holds what was known by then."""
         run.times.clear()
+        strip, run.strip = run.strip, False      # where memory ran out, the next attempt goes without
         checkpoint = run.request.checkpoint
         if not checkpoint.path and not run.strict:
             return self.clear()
         with torch.inference_mode(), dispatch.use(checkpoint.backend):
             setting, request = self._prepare(run)
-            if request.table is None:
-                self._show(run, setting, request)
+            if request.table is None and request.seeds is None:
+                self._show(run, setting, request, strip)
             else:
-                run.add(**self._show_table(run, setting, request))
+                run.add(**self._show_many(run, setting, request))
         run.known["memory_bytes"] = devices.memory_bytes(setting.network.device)
 
     def _tensor(self, run: Run) -> Tensor:
@@ -172,8 +191,8 @@ class Pipeline:
         info = replace(network.info, taps=tuple(map(tap_info, all_taps(stages))))
         return Setting(key, network, stages, info)
 
-    def _run_stages(self, run: Run, setting: Setting, request: RenderRequest) -> Tensor:
-        """The tap's value [N, C, H, W]."""
+    def _run_stages(self, run: Run, setting: Setting, request: RenderRequest, strip: bool = False) -> Tensor:
+        """The tap's value [N, C, H, W]; with `strip` summaries of what ran."""
         key = setting.key, request.latent, request.mix
         mapping = setting.network.generator.mapping
         ws = run.step("mapping", self._ws, key, lambda: latents.latent_ws(mapping, request.latent, request.mix))
@@ -183,13 +202,15 @@ class Pipeline:
         if not reused:
             self._forget(self._numbers, self._picked, self._view)        # they hold the old value
         observed: Observed = self._signal.get(
-            key, lambda: self._synthesis.observe(setting, ws, request.synth, request.tap, run))
+            key, lambda: self._synthesis.observe(setting, ws, request.synth, request.tap, run, strip))
+        if strip:
+            self._strip.fill(run, setting, request, ws)
         run.times += [replace(t, reused=True) for t in observed.times] if reused else observed.times
         return observed.value
 
-    def _show(self, run: Run, setting: Setting, request: RenderRequest) -> None:
+    def _show(self, run: Run, setting: Setting, request: RenderRequest, strip: bool) -> None:
         """The tap's picture, numbers and spectrum."""
-        signal = self._run_stages(run, setting, request)
+        signal = self._run_stages(run, setting, request, strip)
         config, key = setting.network.generator.config, self._signal.key
         clamp = clamp_of(config, request.tap)
 
@@ -202,7 +223,7 @@ class Pipeline:
         wanted = request.spectrum
         if wanted is None:
             return
-        tap = next(tap for tap in setting.info.taps if tap.name == request.tap)
+        tap = _tap(setting, request)
         key = key, wanted.channel, wanted.beta
 
         def spectrum() -> SpectrumResult:
@@ -210,31 +231,46 @@ class Pipeline:
             return view.spectrum(s, wanted, tap, previous_nyquist(config, tap))
         run.known["spectrum"] = run.step("spectrum", self._spectrum, (key, wanted), spectrum)
 
-    def _show_table(self, run: Run, setting: Setting, request: RenderRequest) -> dict:
-        """The style-mixing table, its corner black. Only the whole picture is remembered: taps could be gigabytes."""
-        latent = replace(request.latent, x=0.0, y=0.0, z=None, w=None)
-        key = setting.key, latent, request.synth, request.tap, request.view, request.table
+    def _show_many(self, run: Run, setting: Setting, request: RenderRequest) -> dict:
+        """Of RenderResult: the style-mixing table, or the grid of seeds.
 
-        def table() -> dict:
-            rows = latents.table_ws(setting.network.generator.mapping, request.latent, request.table)
-            cells = [ws for row in rows for ws in row if ws is not None]
-            pictures = []
-            for i, ws in enumerate(cells):
-                part = run.part(i, len(cells), "Mixing table: picture")
-                value = self._synthesis.observe(setting, ws, request.synth, request.tap, part).value
-                pictures.append(view.picture(value[0], request.view))
-            picture = view.read_only(grid([np.zeros_like(pictures[0]), *pictures], columns=len(rows[0])))
-            count = len(rows) * len(rows[0])
-            return {"picture": picture, "cells": Cells(len(rows[0]), pictures[0].shape[:2], (0, 0), (None,) * count)}
-        return run.step("table", self._many, key, table)
+        Only the whole picture is remembered: taps could be gigabytes.
+        """
+        latent, mapping = replace(request.latent, x=0.0, y=0.0, z=None, w=None), setting.network.generator.mapping
+        if request.table is not None:
+            plan, mix = many.table_plan(request.table), None
+            cells_ws = partial(latents.table_ws, mapping, latent, request.table)
+        else:
+            plan, mix = many.seeds_plan(request.seeds), request.mix
+            cells_ws = partial(latents.seeds_ws, mapping, latent, mix, request.seeds.seeds)
+        key = setting.key, latent, mix, request.synth, request.tap, request.view, request.table, request.seeds
+        size = modes.shown_size(_tap(setting, request).shape, request.view.mode)
+
+        def compose() -> dict:
+            drawn = self._each(run, setting, request, plan, iter(cells_ws()))
+            picture, cells, notes = many.compose(plan, size, drawn)
+            return {"picture": view.read_only(picture), "cells": cells, "notes": notes}
+        return run.step(plan.name.lower(), self._many, key, compose)
+
+    def _each(self, run: Run, setting: Setting, request: RenderRequest, plan: many.Plan, cells_ws: Iterator,
+              ) -> Iterator[np.ndarray | None]:
+        """The picture of each cell."""
+        parts = (run.part(i, plan.count, f"{plan.name}: picture") for i in range(plan.count))
+        for ws in cells_ws:
+            if ws is None:
+                yield None
+            else:
+                value = self._synthesis.observe(setting, ws, request.synth, request.tap, next(parts)).value
+                yield view.picture(value[0], request.view)
 
     # -- memory -------------------------------------------------------------------------------------------------------
 
-    def _shown(self) -> tuple[Memo, ...]:
-        return self._signal, self._numbers, self._picked, self._view, self._many, self._power, self._spectrum
+    def _shown(self) -> tuple[Memo | Strip, ...]:
+        return (self._strip, self._signal, self._numbers, self._picked, self._view, self._many, self._power,
+                self._spectrum)
 
     @staticmethod
-    def _forget(*memos: Memo) -> None:
+    def _forget(*memos: Memo | Strip) -> None:
         for memo in memos:
             memo.clear()
 
@@ -275,6 +311,10 @@ def _drawn(picked: list[Picked], shape: tuple[int, int, int], wanted: View) -> d
     if len(drawn) == 1:
         return drawn[0]._asdict()
     return {"picture": view.read_only(grid([one.picture for one in drawn])), "limits": limits}
+
+
+def _tap(setting: Setting, request: RenderRequest) -> TapInfo:
+    return next(tap for tap in setting.info.taps if tap.name == request.tap)
 
 
 def _channels(x: Tensor, channel: int | None) -> Tensor:

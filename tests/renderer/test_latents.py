@@ -6,7 +6,7 @@ import torch
 from nets.config import MappingConfig
 from nets.errors import UserError
 from nets.mapping import MappingNetwork
-from renderer.latents import corners, label, latent_ws, random_z, source_ws, table_ws
+from renderer.latents import corners, label, latent_ws, random_z, seeds_ws, source_ws, table_ws
 from renderer.types import Array, Latent, Mix, MixTable, Source, sources
 
 NUM_WS, W_DIM = 6, 8
@@ -140,15 +140,33 @@ def test_mixing_follows_truncation(plain):
 
 
 def test_mixing_table(plain):
-    table, latent = MixTable(sources(1, 2, 3), sources(4, 5), (0, 2)), Latent(x=77, psi=0.5)
-    rows = table_ws(plain, latent, table)
-    assert [len(row) for row in rows] == [4, 4, 4] and rows[0][0] is None
+    saved = Source(w=Array.of(np.random.RandomState(0).randn(NUM_WS, W_DIM)), name="Anna")
+    table = MixTable((*sources(1, 2), saved), (Source(4), saved), (0, 2))
+    latent = Latent(x=77, psi=0.5)
+    cells = table_ws(plain, latent, table)
+    assert len(cells) == 4 * 3 and cells[0] is None
     for i, a in enumerate(table.across, start=1):
-        assert torch.equal(rows[0][i], source_ws(plain, a, latent))
+        assert torch.equal(cells[i], source_ws(plain, a, latent))
         for j, b in enumerate(table.down, start=1):
-            assert torch.equal(rows[j][0], source_ws(plain, b, latent))
+            assert torch.equal(cells[4 * j], source_ws(plain, b, latent))
             expected = source_ws(plain, b, latent).clone()
             expected[:, [0, 2]] = source_ws(plain, a, latent)[:, [0, 2]]
-            assert torch.equal(rows[j][i], expected)
-    with pytest.raises(UserError, match="no sources"):
-        table_ws(plain, latent, MixTable((), (), (0,)))
+            assert torch.equal(cells[4 * j + i], expected)
+    assert torch.equal(cells[3][0], torch.tensor(saved.w.numpy()).float())       # not truncated
+    assert [cell is None for cell in table_ws(plain, latent, MixTable((), sources(4, 5), ()))] == [True, False, False]
+
+
+@pytest.mark.parametrize("mix", [Mix(), Mix(Source(9), (1, 5))])
+def test_seeds_are_each_seed_alone(plain, mix):
+    latent, seeds = Latent(psi=0.6, cutoff=4), (3, -1, 2 ** 40, 3)
+    for seed, ws in zip(seeds, seeds_ws(plain, latent, mix, seeds), strict=True):
+        assert torch.equal(ws, latent_ws(plain, Latent(x=float(seed), psi=0.6, cutoff=4), mix))
+
+
+@pytest.mark.parametrize("source, named", [(Source(w=Array.of(np.zeros((3, W_DIM))), name="Anna"), "the w of 'Anna'"),
+                                           (Source(w=Array.of(np.zeros((NUM_WS, 9)))), "a source's w")])
+def test_a_source_of_another_network_is_named(plain, source, named):
+    for work in (lambda: table_ws(plain, Latent(), MixTable((source,), sources(1), (0,))),
+                 lambda: latent_ws(plain, Latent(), Mix(source, (0,)))):
+        with pytest.raises(UserError, match=f"^{named} has shape .* takes "):
+            work()

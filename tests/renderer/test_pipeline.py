@@ -10,6 +10,7 @@ from tiny_networks import TINY, good, stage_names, tiny
 from nets.errors import UserError
 from renderer import pipeline as pipeline_module
 from renderer import synthesis
+from renderer.colormaps import BACKDROP
 from renderer.pipeline import Pipeline
 from renderer.types import (
     Array,
@@ -184,10 +185,11 @@ def test_the_picture_of_one_channel_is_grey_and_an_oblong_one_oblong(asked):
 
 def test_mixing_table(asked):
     pipeline, told = Pipeline(), []
-    request = asked("sg2-skip", table=MixTable(sources(1, 2, 3), sources(4, 5), (0, 1, 2), labels=False), latent=Latent(psi=0.8))
+    request = asked("sg2-skip", latent=Latent(psi=0.8),
+                    table=MixTable(sources(1, 2, 3), sources(4, 5), (0, 1, 2), labels=False))
     result = good(pipeline.render(request, progress=lambda *what: told.append(what)))
     cells = result.picture.reshape(3, 32, 4, 32, 3).transpose(0, 2, 1, 3, 4)
-    assert not cells[0, 0].any()
+    assert (cells[0, 0] == BACKDROP).all()
     for j, b in enumerate((4, 5), start=1):
         for i, a in enumerate((1, 2, 3), start=1):
             cell = asked("sg2-skip", latent=Latent(x=b, psi=0.8), mix=Mix(Source(a), (0, 1, 2)))
