@@ -80,7 +80,8 @@ class Desk:
             CapturePanel(self.saver, self.ask_folder, self.table),
             *self.spectra, PerformancePanel(self.frames), self.viewer,
         )
-        self.status = StatusBar(self.messages, lambda: app.activity() or self.job(), lambda: self.viewer.readout, app.cancel)
+        self.status = StatusBar(self.messages, lambda: app.activity() or self.job(), lambda: self.viewer.readout,
+                                app.cancel)
         self.hidden = set(app.settings.hidden)
         self._docked: set[str] = set()   # titles of panels that are docked, as of the last frame
         self.viewer_alone = False
