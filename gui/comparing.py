@@ -12,7 +12,7 @@ from gui.legend import Bar
 from gui.pane import Look, Pane, Shown, Touch, crosshair, label, say
 from gui.placement import Rectangle, halves
 from gui.requests import seed_of, shown_name
-from gui.values import behind, figures, readout
+from gui.values import FIGURE_SPACE, GAP, WIDE, behind, figures, readout
 from renderer.types import Compare, RenderRequest, RenderResult
 
 WAITING = "Waiting for the reference…"
@@ -61,6 +61,9 @@ class Comparing:
         touch = self._main.show(area, Shown.of(shown), look, a.picture.shape[:2], takes_drags=True)
         draw = imgui.get_window_draw_list()
         words = side_name(shown, request.compare if flipped else None)
+        if flipped:
+            draw.add_rect(ImVec2(*touch.room[:2]), ImVec2(*touch.room[2:]), theme.ink("warning"),
+                          thickness=theme.em(0.2))
         self._label(draw, touch.room, request, letter, words if flipped or b is None else f"{words}   hold Shift for B")
         return request, touch, self._both(a, b, _fraction(touch))
 
@@ -118,7 +121,8 @@ class Comparing:
         if touch.pixel and readout:
             x, y = touch.pixel
             value = shown.behind(np.array(y), np.array(x))
-            readout = f"{kind}  {figures(float(value[0]))}      {readout}" if value.dtype != np.uint8 else readout
+            if value.dtype != np.uint8:
+                readout = f"{kind} {figures(float(value[0])).rjust(8, FIGURE_SPACE)}{WIDE}{readout}"
         return request, touch, readout
 
     def _differing(self, a: RenderResult, b: RenderResult, compare: Compare) -> Shown:
@@ -173,8 +177,8 @@ class Comparing:
         for letter, result in (("A", a), ("B", b)):
             if result is not None:
                 height, width = result.picture.shape[:2]
-                parts.append(f"{letter}  {readout(result, int(at[0] * width), int(at[1] * height))}")
-        return "      ".join(parts)
+                parts.append(f"{letter}{GAP}{readout(result, int(at[0] * width), int(at[1] * height))}")
+        return WIDE.join(parts)
 
     def clear(self) -> None:
         """Lets go of what is not shown."""

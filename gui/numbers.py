@@ -24,7 +24,7 @@ class Numbers:
     def __init__(self):
         self._of: tuple | None = None
         self._written: list[tuple[int, int, int, str, float, int]] = []      # x, y, line, words, width in ems, ink
-        self._lines, self._widest = 1, 1.0
+        self._lines = 1
 
     def draw(self, draw: imgui.ImDrawList, picture: np.ndarray, behind: Behind, room: Rectangle,
              rectangle: Rectangle) -> None:
@@ -52,16 +52,15 @@ class Numbers:
             words = compact(float(values[line, j, i]))
             width = imgui.calc_text_size(words).x / imgui.get_font_size()
             self._written.append((x0 + i, y0 + j, line, words, width, int(inks[j, i, line])))
-        self._widest = max((width for *_, width, _ in self._written), default=1.0)
 
     def _put(self, draw: imgui.ImDrawList, rectangle: Rectangle, size: tuple[int, int], side: float) -> None:
         font, lines = imgui.get_font(), self._lines
-        height = min(theme.em(1.1), side * 0.9 / (lines * 1.05), side * 0.88 / self._widest)
-        pitch = height * 1.05
+        largest = min(theme.em(1.1), side * 0.9 / (lines * 1.05))
         for x, y, line, words, width, ink in self._written:
             left, top, right, bottom = on_screen((x, y, x + 1, y + 1), rectangle, size)
-            middle = (top + bottom) / 2 + (line - lines / 2) * pitch
-            at = ImVec2(round((left + right - width * height) / 2), round(middle))
+            height = min(largest, side * 0.9 / width)
+            middle = (top + bottom) / 2 + (line - (lines - 1) / 2) * largest * 1.05
+            at = ImVec2(round((left + right - width * height) / 2), round(middle - height / 2))
             draw.add_text(font, height, at, ink, words)
 
 

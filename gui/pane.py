@@ -172,8 +172,8 @@ def outline(draw: imgui.ImDrawList, box: Rectangle) -> None:
 def crosshair(draw: imgui.ImDrawList, room: Rectangle, at: tuple[float, float]) -> None:
     """Where the cursor of another pane points to here."""
     with widgets.clip(draw, ImVec2(*room[:2]), ImVec2(*room[2:])):
-        for color, shift in (("sunken", 1), ("accent", 0)):
-            ink, x, y = theme.ink(color, 0.8), round(at[0]) + shift, round(at[1]) + shift
+        for color, shift in (("sunken", 1), ("text", 0)):
+            ink, x, y = theme.ink(color, 0.7), round(at[0]) + shift, round(at[1]) + shift
             draw.add_line(ImVec2(room[0], y), ImVec2(room[2], y), ink)
             draw.add_line(ImVec2(x, room[1]), ImVec2(x, room[3]), ink)
         report.mark_rectangle("Crosshair", at[0] - 4, at[1] - 4, at[0] + 4, at[1] + 4)

@@ -10,6 +10,8 @@ from gui.requests import IMAGE
 from renderer.types import RenderResult
 
 COLOURS = ("R", "G", "B")
+FIGURE_SPACE = "\u2007"                  # as wide as a figure
+GAP, WIDE = 2 * FIGURE_SPACE, 4 * FIGURE_SPACE
 
 
 def is_sheet(result: RenderResult) -> bool:
@@ -49,35 +51,43 @@ def channels_shown(result: RenderResult) -> tuple[int, ...]:
     return tuple(min(max(index, 0), last) for index in wanted)
 
 
+def place(result: RenderResult, x: int, y: int) -> tuple[int | None, int, int]:
+    """(channel, x, y) in the signal of the picture's pixel (x, y): a channel in sheets only, -1 between them."""
+    if not is_sheet(result):
+        return None, x, y
+    channel, y, x = (int(v) for v in channel_at(result.cells, np.array(y), np.array(x)))
+    return channel, x, y
+
+
 def column(result: RenderResult, x: int, y: int) -> np.ndarray | None:
     """All channels at a pixel of the picture, float32 [C]; None where there is no one pixel of the signal."""
-    if result.values is not None and is_sheet(result):
-        channel, y, x = (int(v) for v in channel_at(result.cells, np.array(y), np.array(x)))
-        return result.values[:, y, x].astype(np.float32) if channel >= 0 else None
-    return result.values[:, y, x].astype(np.float32) if _is_plain(result) else None
+    channel, x, y = place(result, x, y)
+    if result.values is None or channel == -1 or (channel is None and not _is_plain(result)):
+        return None
+    return result.values[:, y, x].astype(np.float32)
 
 
 def readout(result: RenderResult, x: int, y: int) -> str:
-    """'x   12   y    7     R 0.124   G −0.5   B 0.9     RGB 143 64 242'."""
-    red, green, blue = (int(v) for v in result.picture[y, x])
-    position, values = _position(result, x, y), _named_values(result, x, y)
-    return "     ".join(filter(None, (position, values, f"RGB {red:3d} {green:3d} {blue:3d}")))
+    """'x 12  y 7  R 0.124  G −0.5  B 0.9  RGB 143 64 242', in columns that stay where they are."""
+    colour = "RGB " + " ".join(_padded(str(v), 3) for v in result.picture[y, x].tolist())
+    channel, column, row = place(result, x, y)
+    if channel == -1:
+        return f"between the channels{WIDE}{colour}"
+    name = "" if channel is None else f"channel {_padded(str(channel), 3)}{GAP}"
+    position = f"{name}x {_padded(str(column), 4)}{GAP}y {_padded(str(row), 4)}"
+    return WIDE.join(filter(None, (position, _named_values(result, x, y), colour)))
 
 
-def _position(result: RenderResult, x: int, y: int) -> str:
-    if is_sheet(result):
-        channel, y, x = (int(v) for v in channel_at(result.cells, np.array(y), np.array(x)))
-        if channel < 0:
-            return "between the channels"
-        return f"channel {channel}   x {x:4d}   y {y:4d}"
-    return f"x {x:4d}   y {y:4d}"
+def _padded(words: str, width: int) -> str:
+    """So wide in figures, whatever it says."""
+    return words.rjust(width, FIGURE_SPACE)
 
 
 def _named_values(result: RenderResult, x: int, y: int) -> str:
     values = behind(result, np.array(y), np.array(x))
     if values.dtype == np.uint8 or np.ma.getmaskarray(values).any():
         return ""
-    return "   ".join(f"{name} {figures(float(v))}".strip() for name, v in zip(_names(result), values))
+    return GAP.join(f"{name} {_padded(figures(float(v)), 8)}".lstrip() for name, v in zip(_names(result), values))
 
 
 def _names(result: RenderResult) -> tuple[str, ...]:

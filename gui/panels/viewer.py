@@ -1,7 +1,7 @@
 """The viewer: the picture, large, as an image tool shows it; what is under the cursor; tabs, cells, comparisons."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from gui.commands import Command
 from gui.comparing import Comparing
 from gui.pane import Look, Pane, Shown, Touch, outline
 from gui.placement import FIT, Placement, Rectangle, on_screen
+from gui.recents import Recents
 from gui.requests import IMAGE, dragged, look_at
 from gui.welcome import Welcome
 from renderer.types import Activity, MixTable, RenderRequest, RenderResult, SeedGrid, TapInfo
@@ -31,8 +32,8 @@ class Viewer:
     """`reference()`: the newest result of what the request compares with, if there is one."""
     title = "Viewer"
 
-    def __init__(self, ask: Callable[[], None], recents: Callable[[], Sequence[str]],
-                 activity: Callable[[], Activity | None], reference: Callable[[], RenderResult | None] = lambda: None):
+    def __init__(self, ask: Callable[[], None], recents: Recents, activity: Callable[[], Activity | None],
+                 reference: Callable[[], RenderResult | None] = lambda: None):
         self._welcome, self._activity, self._reference = Welcome(ask, recents), activity, reference
         self._pane = Pane("Canvas")
         self._comparing = Comparing(self._pane)
@@ -119,7 +120,8 @@ class Viewer:
         look, left = self._look, imgui.get_cursor_pos_x()
         size = f"{self._size[1]} × {self._size[0]}   " if self._size[0] else ""
         zoom = f"{100 * self.scale:.0f} %" if size else ""
-        start = right - 6 * imgui.get_frame_height()
+        gap = theme.em(0.1)
+        start = right - 6 * (imgui.get_frame_height() + gap)
         words = next((w for w in (size + zoom, zoom) if left + imgui.calc_text_size(w).x < start - theme.em(0.5)), "")
         imgui.set_cursor_pos_x(max(start - theme.em(0.5) - imgui.calc_text_size(words).x, left))
         imgui.align_text_to_frame_padding()
@@ -127,7 +129,7 @@ class Viewer:
         imgui.same_line(max(start, left))
         if widgets.icon(fonts.FIT, "Fit", "Show all of it (F)"):
             self.fit()
-        imgui.same_line(0, 0)
+        imgui.same_line(0, gap)
         if widgets.icon("1:1", "Actual size", "One pixel of the picture on one of the screen (1)"):
             self.actual_size()
         for field, glyph, name, tip in (
@@ -135,7 +137,7 @@ class Viewer:
                  TIPS["drag" if look.drags_latent else "pan"]),
                 ("grid", fonts.GRID, "Grid", TIPS["grid"]), ("card", fonts.PICK, "All channels", TIPS["card"]),
                 ("checkered", fonts.BACKDROP, "Backdrop", "Grey or checkered behind the picture")):
-            imgui.same_line(0, 0)
+            imgui.same_line(0, gap)
             if widgets.icon(glyph, name, tip, chosen=getattr(look, field)):
                 self._flip(field)
 
@@ -188,7 +190,7 @@ class Viewer:
             request = cells.chosen(request, result.cells, index)
         if self._look.drags_latent and result.cells is None:
             request = dragged(request, touch.dragged, theme.em(SEED_EMS))
-            readout = f"{_latent_words(request)}     {readout}" if readout or any(touch.dragged) else ""
+            readout = f"{_latent_words(request)}{values.WIDE}{readout}" if readout or any(touch.dragged) else ""
         self.readout = readout
         self._card(result, touch)
         return request
@@ -205,14 +207,14 @@ class Viewer:
             outline(imgui.get_window_draw_list(), (*np.maximum(box[:2], low), *np.minimum(box[2:], high)))
             if _same_layout(request, result.request):
                 imgui.set_mouse_cursor(imgui.MouseCursor_.hand)
-        return f"{name}     {readout}" if name else readout
+        return f"{name}{values.WIDE}{readout}" if name else readout
 
     def _card(self, result: RenderResult, touch: Touch) -> None:
         if not touch.pixel or not (self._look.card or imgui.get_io().key_alt):
             return
         column = values.column(result, *touch.pixel)
         if column is not None:
-            x, y = touch.pixel
+            _, x, y = values.place(result, *touch.pixel)
             card.draw_card(column, f"{result.request.tap}   x {x}   y {y}")
 
     @property

@@ -3,7 +3,9 @@ import threading
 
 import numpy as np
 
+from renderer.colormaps import colours
 from renderer.types import (
+    Cells,
     ModelInfo,
     OpStatus,
     RenderRequest,
@@ -12,6 +14,7 @@ from renderer.types import (
     StageTime,
     TapInfo,
     TapStats,
+    TapSummary,
 )
 
 RESOLUTION = 64
@@ -35,6 +38,59 @@ def model(path: str) -> ModelInfo:
                      lod=0.0 if "growing" in path else None)
 
 
+def signal(request: RenderRequest, tap: TapInfo) -> np.ndarray:
+    """Waves, float32 [C, H, W] within ±0.75; channel 5 carries a blob of 3 near the upper left."""
+    count, height, width = tap.shape
+    y, x = np.mgrid[0:height, 0:width] / height
+    phase = request.latent.x + request.latent.y + 7 * (request.mix.source.seed if request.mix.rows else 0)
+    waves = [np.sin(2 * np.pi * (x * (i % 3 + 1) + y * (i % 3)) + phase) for i in range(count)]
+    values = (0.7 * request.latent.psi * np.stack(waves)).astype(np.float32)
+    if count > 5:
+        values[5, height // 4, width // 4] = 3
+    return values
+
+
+def pictured(request: RenderRequest, values: np.ndarray) -> tuple[np.ndarray, Cells | None]:
+    """In the request's view; a table and a grid of seeds are of the same picture many times, without labels."""
+    view, (count, height, width) = request.view, values.shape
+    table, seeds = request.table, request.seeds
+    shown = {"channel": values[view.channel % count], "mean": values.mean(0),
+             "rms": np.sqrt(np.square(values).mean(0))}.get(view.mode)
+    if view.mode == "sheet" and not table and not seeds:
+        columns = int(np.ceil(np.sqrt(count)))
+        filled = np.zeros((columns * -(-count // columns), height, width), np.float32)
+        filled[:count] = values
+        rows = filled.reshape(-1, columns, height, width).swapaxes(1, 2)
+        cells = Cells(columns, (height, width), (0, 0), tuple(i if i < count else None for i in range(len(filled))))
+        return coloured(rows.reshape(-1, columns * width), view), cells
+    index = [min(i, count - 1) for i in view.channels]
+    picture = coloured(np.moveaxis(values[index], 0, -1), view) if shown is None else coloured(shown, view)
+    if table:
+        rows, columns = 1 + len(table.down), 1 + len(table.across)
+        return np.tile(picture, (rows, columns, 1)), Cells(columns, (height, width), (0, 0), (None,) * rows * columns)
+    if seeds:
+        columns = seeds.columns or int(np.ceil(np.sqrt(len(seeds.seeds))))
+        rows = -(-len(seeds.seeds) // columns)
+        shown = (*seeds.seeds, *[None] * (rows * columns - len(seeds.seeds)))
+        return np.tile(picture, (rows, columns, 1)), Cells(columns, (height, width), (0, 0), shown)
+    return picture, None
+
+
+def coloured(y: np.ndarray, view) -> np.ndarray:
+    level = np.clip(127.5 + 127.5 * y * 10 ** (view.gain_db / 20), 0, 255).astype(np.uint8)
+    return level if y.ndim == 3 else colours(view.colormap)[level]
+
+
+def strip(info: ModelInfo, picture: np.ndarray) -> tuple[TapSummary, ...]:
+    """A curve for each tap that falls faster the later it comes."""
+    summaries = []
+    for order, tap in enumerate(info.taps):
+        rings = np.arange(tap.shape[2] // 2 + 1, dtype=np.float32)
+        curve = 20 - (order + 4) * np.log2(1 + rings)
+        summaries.append(TapSummary(tap.name, picture, rings, curve, 1.0, 3.0, 0.0, None))
+    return tuple(summaries)
+
+
 def answer(request: RenderRequest) -> RenderResult:
     path = request.checkpoint.path
     if not path:
@@ -45,11 +101,8 @@ def answer(request: RenderRequest) -> RenderResult:
     tap = next(t for t in info.taps if t.name == request.tap)
     _, height, width = tap.shape
     y, x = np.mgrid[0:height, 0:width] / height
-    phase = request.latent.x + request.latent.y + 7 * (request.mix.source.seed if request.mix.rows else 0)
-    planes = [127.5 + 90 * request.latent.psi * np.sin(2 * np.pi * (x * (i + 1) + y * i) + phase) for i in range(3)]
-    picture = np.clip(np.stack(planes, -1) * 10 ** (request.view.gain_db / 20), 0, 255).astype(np.uint8)
-    if request.table:
-        picture = np.tile(picture, (1 + len(request.table.down), 1 + len(request.table.across), 1))
+    values = signal(request, tap)
+    picture, cells = pictured(request, values)
     rings = np.arange(width // 2, dtype=np.float32)
     curve = 30 - 60 * rings / max(len(rings), 1)
     levels = (curve[0] - 60 * np.hypot(x - 0.5, y - 0.5)).astype(np.float32)
@@ -61,7 +114,9 @@ def answer(request: RenderRequest) -> RenderResult:
     ops = (OpStatus("upfirdn2d", "reference", ("cuda: no CUDA device",)),)
     gain = 10 ** (request.view.gain_db / 20) / (1 if request.view.range == "fixed" else 3.2)
     limits = (-1 - request.view.offset) / gain, (1 - request.view.offset) / gain
-    return RenderResult(request, info, picture, limits=limits, stats=stats,
+    plain = not request.table and not request.seeds
+    return RenderResult(request, info, picture, values if plain else None, limits, cells, stats=stats,
+                        strip=strip(info, picture) if request.strip and plain else (),
                         spectrum=spectrum if request.spectrum else None, times=times, seconds=0.12,
                         device="CPU (1 of 2 threads)", precision="fp32", ops=ops, memory_bytes=310_000_000,
                         cache_bytes=24_000_000)
