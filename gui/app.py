@@ -109,7 +109,7 @@ class App:
         with self.window.frame():
             self.request = self.desk.draw(self.request, self.shown)
         self.request = self._views.follow(before, self.request)
-        if self.desk.saver.window_wanted:
+        if self.desk.saver.window_due():
             self.desk.saver.window_drawn(self.window.pixels(), self.request)
         self._remember_request(began)
         self.desk.frames.add(time.perf_counter() - began)

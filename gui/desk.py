@@ -77,7 +77,7 @@ class Desk:
             FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), TruncationPanel(),
             LayersPanel(), ChannelPanel(self.jobs),
             ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
-            CapturePanel(self.saver, self.ask_folder, self.table),
+            CapturePanel(self.saver, self.ask_folder, self.table, app.reference.result, self._panels_in_sight),
             *self.spectra, PerformancePanel(self.frames), self.viewer,
         )
         self.status = StatusBar(self.messages, lambda: app.activity() or self.job(), lambda: self.viewer.readout,
@@ -223,6 +223,9 @@ class Desk:
 
     def table(self, request: RenderRequest, result: RenderResult):
         return request.table or self.mixing.table(request, result.info)
+
+    def _panels_in_sight(self) -> tuple[str, ...]:
+        return tuple(panel.title for panel in self.panels if panel.title not in self.hidden)
 
     def toggle_alone(self) -> None:
         self.viewer_alone = not self.viewer_alone

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images"},
 }
 TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
-    "colormaps", "content", "images", "state", "thread", "types")}
+    "colormaps", "content", "images", "labels", "many", "state", "thread", "types")}
 
 
 def sources() -> list[Path]:

@@ -1,44 +1,110 @@
-"""The capture panel: saves the image, a layer, the mixing table or the whole window as PNG, with the state inside."""
+"""The capture panel: saves pictures, comparisons, the window and its panels as PNG, with the state inside."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gui import fonts, widgets
-from gui.requests import IMAGE, of_image, of_table
-from gui.saving import Saver
+from imgui_bundle import imgui, imgui_ctx
+
+from gui import fonts, report, widgets
+from gui.commands import Command
+from gui.requests import IMAGE, of_image, of_table, seed_of
+from gui.saving import Place, Saver
+from gui.seedgrid import grid_from
 from renderer.types import MixTable, RenderRequest, RenderResult
+
+GRID = 4, 4                              # columns and rows of a grid that was not set up
+TABLE = "The table of Style mixing as one picture, at full resolution"
+SEEDS = "The grid of seeds as one picture; if none is shown, sixteen from the seed looked at on"
+COMPARISON = "Both pictures as Compare shows them, at the networks' resolution; flipped ones side by side"
 
 
 class CapturePanel:
     title = "Capture"
 
     def __init__(self, saver: Saver, choose_folder: Callable[[], None],
-                 table: Callable[[RenderRequest, RenderResult], MixTable | None]):
+                 table: Callable[[RenderRequest, RenderResult], MixTable | None],
+                 reference: Callable[[], RenderResult | None], titles: Callable[[], Sequence[str]]):
+        """`titles`: of the panels that are not hidden."""
         self._saver, self._choose_folder, self._table = saver, choose_folder, table
+        self._reference, self._titles = reference, titles
+        self.commands = (
+            Command("Save comparison", self._save_comparison, "", "File", 1),
+            Command("Show the pictures' folder", lambda q, r: saver.show_folder(), "", "File", 1),
+        )
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         nothing = "" if result.info else "Open a network first"
-        width = widgets.even_width(2)
+        table, render = self._table(request, result), self._saver.render
+        width = widgets.even_width(3)
         if widgets.button("Image", "The network's picture at its own resolution", nothing, width):
-            self._saver.render(of_image(request))
-        widgets.next_column()
+            render(of_image(request))
+        imgui.same_line()
         no_layer = nothing or ("" if request.tap != IMAGE else "Choose one in Layers first")
-        if widgets.button("Layer", "The layer shown in the viewer, as it is shown", no_layer, width):
-            self._saver.render(replace(request, table=None))
-        table = self._table(request, result)
-        if widgets.button("Mixing table", "The table of Style mixing as one picture, at full resolution",
-                          nothing or ("" if table else "Its seeds can't be read"), width):
-            self._saver.render(of_table(request, table))
-        widgets.next_column()
-        if widgets.button("Window", "The whole window as it looks now", "", width):
-            self._saver.save_window()
+        if widgets.button("Layer", "The layer looked at, as it is shown", no_layer, width):
+            render(replace(request, table=None, seeds=None))
+        imgui.same_line()
+        if widgets.button("Comparison", COMPARISON, self._no_comparison(request, result), width):
+            self._save_comparison(request, result)
+        no_table = nothing or ("" if table else "Its seeds can't be read")
+        if widgets.button("Table", TABLE, no_table, width, "Mixing table"):
+            render(replace(request if request.table else of_table(request, table), seeds=None))
+        imgui.same_line()
+        if widgets.button("Seeds", SEEDS, nothing, width, "Seed grid"):
+            seeds = request.seeds or grid_from(seed_of(request.latent), *GRID)
+            render(replace(request, table=None, seeds=seeds))
+        imgui.same_line()
+        if widgets.button("Window…", "The window or one of its panels, as it looks now", "", width, "Window"):
+            imgui.open_popup("window")
+        self._window()
         self._folder()
         return request
 
+    # -- comparison ---------------------------------------------------------------------------------------------------
+
+    def _no_comparison(self, request: RenderRequest, result: RenderResult) -> str:
+        other = self._reference()
+        if request.compare is None:
+            return "Pin a picture (P) or choose a second network in Compare first"
+        return "" if other is not None and other.picture is not None and result.picture is not None else (
+            "The reference is not there yet")
+
+    def _save_comparison(self, request: RenderRequest, result: RenderResult) -> None:
+        if not self._no_comparison(request, result):
+            self._saver.save_comparison(result, self._reference(), request.compare)
+
+    # -- window and folder --------------------------------------------------------------------------------------------
+
+    def _window(self) -> None:
+        with imgui_ctx.begin_popup("window") as popup:
+            if not popup:
+                return
+            if imgui.menu_item_simple("Whole window"):
+                self._saver.save_window()
+            report.mark("Whole window")
+            imgui.separator()
+            for title in self._titles():
+                place = place_of(title)
+                if imgui.menu_item(title, "", False, place is not None)[0]:
+                    self._saver.save_window(title, place)
+                report.mark(f"Save {title}")
+
     def _folder(self) -> None:
-        if widgets.button(f"{fonts.FOLDER}##folder", "Choose where pictures are saved", name="Folder"):
+        if widgets.icon(fonts.FOLDER, "Show folder", "Shows the folder in the system's file manager"):
+            self._saver.show_folder()
+        imgui.same_line(0, 0)
+        if widgets.icon(fonts.MORE, "Folder", "Choose another folder for pictures"):
             self._choose_folder()
-        widgets.next_column()
+        imgui.same_line()
         widgets.align()
         widgets.clipped(str(self._saver.folder()), "dim", from_end=True)
+
+
+def place_of(title: str) -> Place | None:
+    """Where a panel is in the window's pixels; None: another tab hides it."""
+    window = imgui.internal.find_window_by_name(title)
+    if window is None or not window.active or window.hidden:
+        return None
+    scale, low, size = imgui.get_io().display_framebuffer_scale, window.pos, window.size
+    return (round(low.x * scale.x), round(low.y * scale.y), round((low.x + size.x) * scale.x),
+            round((low.y + size.y) * scale.y))

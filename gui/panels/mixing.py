@@ -1,180 +1,135 @@
-"""The style-mixing panel: which rows of w come from a second seed, and the table of many sources."""
+"""The style-mixing panel: which rows of w come from a second source, and the table of many sources."""
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
-from imgui_bundle import ImVec2, imgui, imgui_ctx
+from imgui_bundle import imgui, imgui_ctx
 
-from gui import report, theme, widgets
-from gui.requests import MAX_SEED
+from gui import fonts, report, theme, widgets
+from gui.requests import MAX_SEED, rows_within, seed_of
+from gui.rows import RowPicker, range_rows, rows_named
+from gui.saving import Saver
+from gui.sources import Saved, SourceList, add_button
+from renderer.labels import Labels
+from renderer.many import MOST_PIXELS, source_name, table_plan
 from renderer.types import MixTable, ModelInfo, RenderRequest, RenderResult, Source, sources
 
-RANGES = {                               # inspection.md "Style": by resolution, and StyleGAN3's by row
-    "Coarse": "4² and 8²; StyleGAN3: rows 0 to 6. Pose, face shape, what is there",
-    "Middle": "16² and 32²; not in StyleGAN3. Features, hair, eyes",
-    "Fine": "64² and up; StyleGAN3: rows 7 and up. Colours and texture",
-    "All": "Every row",
-    "None": "No row: the first seed alone",
+PARTS = {
+    "Picture": "The picture with some rows of its w from a second source (StyleGAN sec. 3.1)",
+    "Table": "A picture for each pair of sources (StyleGAN fig. 3)",
 }
-TABLE = "One picture for each pair of seeds: the chosen rows of w of a seed across, all others of a seed down"
-ACROSS, DOWN = "Seeds across the top, e.g. 1-4, 9", "Seeds down the side, e.g. 10-12"
-SHOWN_SOURCES = 64                       # at most, in either direction of the table
+SECOND = "The chosen rows of w come from this seed (StyleGAN sec. 3.1)"
+ACROSS = "Sources A, one for each column: the chosen rows of w come from these"
+DOWN = "Sources B, one for each row: all other rows of w come from these"
+SHOW = "Shows the table in the viewer, where it follows truncation, noise and class"
+LABELS = "Each source is named in a margin"
 
 
 class MixingPanel:
     title = "Style mixing"
 
-    def __init__(self):
-        self._across, self._down = "1-4", "10-12"
-        self._anchor = 0                 # row clicked last, where a shift-click's range starts
-        self._known: tuple[ModelInfo | None, dict] = None, {}        # a network and its `layers_of_rows`
+    def __init__(self, saver: Saver, saved: Saved):
+        self._saver, self._saved = saver, saved
+        self._part = "Picture"
+        self._table: MixTable | None = None          # as it was set up last; None: not touched yet
+        self._shown = False                          # whether the last request showed the table
+        self._rows, self._table_rows = RowPicker(), RowPicker()
+        self._across, self._down = SourceList("Across", ACROSS, saved), SourceList("Down", DOWN, saved)
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
-        info = result.info
-        mix = request.mix
-        seed = widgets.integer("Second seed", mix.source.seed, 0, MAX_SEED, 1, "The chosen rows of w come from this seed "
-                               "(StyleGAN sec. 3.1)")
-        rows = mix.rows
-        if info is None:
+        if request.table is not None:
+            self._table = request.table
+            self._part = self._part if self._shown else "Table"
+        self._shown = request.table is not None
+        width = imgui.get_content_region_avail().x
+        self._part = widgets.segmented("Part", self._part, list(PARTS), width, list(PARTS.values()))
+        if result.info is None:
             widgets.text("Open a network to choose layers.", "faint")
+            return request
+        part = self._picture if self._part == "Picture" else self._many
+        return part(request, result)
+
+    # -- one picture --------------------------------------------------------------------------------------------------
+
+    def _picture(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        mix = request.mix
+        mix = replace(mix, source=self._second(mix.source, result))
+        return replace(request, mix=replace(mix, rows=self._rows(mix.rows, result.info)))
+
+    def _second(self, source: Source, result: RenderResult) -> Source:
+        room = imgui.get_frame_height()
+        if source.w is None and not source.name:
+            seed = widgets.integer("Second seed", source.seed, 0, MAX_SEED, 1, SECOND, width=-room)
+            source = source if seed == source.seed else Source(seed)
         else:
-            rows = self._ranges(rows, info)
-            rows = self._cells(rows, info)
-        request = replace(request, mix=replace(mix, source=Source(seed), rows=rows))
-        return self._table(request, info)
+            with widgets.row("Second", "The chosen rows of w come from this", width=-room):
+                words = widgets.shorten(source_name(source), imgui.calc_item_width() - theme.em(2.2))
+                if widgets.button(f"{words} {fonts.CLOSE}", f"{source_name(source)}. Click to go back to a seed",
+                                  name="Second source"):
+                    source = Source(source.seed if source.w is None else 1)
+        imgui.same_line(0, 0)
+        return add_button(self._saved(result.info), result, "", "Second from saved") or source
 
-    def _ranges(self, rows: tuple[int, ...], info: ModelInfo) -> tuple[int, ...]:
-        width = widgets.even_width(len(RANGES))
-        tight = ImVec2(1, imgui.get_style().frame_padding.y)
-        for name, tip in RANGES.items():
-            members = range_rows(name, info)
-            with imgui_ctx.push_style_var(imgui.StyleVar_.frame_padding, tight):
-                if widgets.button(name, tip, "" if members or name == "None" else "This network has none of these",
-                                  width, chosen=bool(rows) and rows == members):
-                    rows = members
-            imgui.same_line()
-        imgui.new_line()
-        return rows
+    # -- the table ----------------------------------------------------------------------------------------------------
 
-    def _cells(self, rows: tuple[int, ...], info: ModelInfo) -> tuple[int, ...]:
-        """One cell per row of w: its number above, its layers' resolution below."""
-        gap, least = theme.em(0.15), theme.em(1.75)
-        room = imgui.get_content_region_avail().x
-        lines = max(1, -(-info.num_ws * (least + gap) // (room + gap)))
-        per_line = int(-(-info.num_ws // lines))
-        size = ImVec2((room + gap) / per_line - gap, theme.em(2.3))
-        layers = self._layers(info)
-        with imgui_ctx.push_style_var(imgui.StyleVar_.item_spacing, ImVec2(gap, gap)):
-            for row in range(info.num_ws):
-                if row % per_line:
-                    imgui.same_line(0, gap)
-                if _cell(row, layers.get(row, ([], 0)), row in rows, size):
-                    rows = self._clicked(rows, row)
-        return rows
+    def _many(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        info, before = result.info, self.table(request, result.info)
+        table = replace(before, across=self._across(before.across, result), down=self._down(before.down, result))
+        table = replace(table, rows=self._table_rows(table.rows, info))
+        table, showing = self._buttons(table, request, info)
+        if table != before or showing:
+            self._table = table
+        return replace(request, table=table if showing else None, seeds=None if showing else request.seeds)
 
-    def _layers(self, info: ModelInfo) -> dict[int, tuple[list[str], int]]:
-        if info is not self._known[0]:
-            self._known = info, layers_of_rows(info)
-        return self._known[1]
-
-    def _clicked(self, rows: tuple[int, ...], row: int) -> tuple[int, ...]:
-        """Flips a row; with shift, makes all from the row clicked last alike."""
-        chosen = set(rows)
-        span = {row}
-        if imgui.get_io().key_shift:
-            span = set(range(min(row, self._anchor), max(row, self._anchor) + 1))
-            chosen = chosen | span if self._anchor in chosen else chosen - span
-        else:
-            chosen ^= span
-        self._anchor = row
-        return tuple(sorted(chosen))
-
-    def _table(self, request: RenderRequest, info: ModelInfo | None) -> RenderRequest:
-        table, shown = self.table(request, info), request.table is not None
-        problem = "" if table else "Open a network first" if info is None else "Write seeds as 1-4, 9"
-        with widgets.row("Table", TABLE):
-            width = (imgui.calc_item_width() - theme.em(4)) / 2 - imgui.get_style().item_spacing.x
-            for name, field, tip in (("Across", "_across", ACROSS), ("Down", "_down", DOWN)):
-                imgui.set_next_item_width(width)
-                setattr(self, field, imgui.input_text(f"##{name}", getattr(self, field))[1])
-                report.mark(name)
-                widgets.hint(tip)
-                imgui.same_line()
-            rest = imgui.get_content_region_avail().x
-            if widgets.button("Show", TABLE, "" if shown else problem, rest, "Show table", shown):
-                shown = not shown
-        return replace(request, table=table if shown and table else None)
+    def _buttons(self, table: MixTable, request: RenderRequest, info: ModelInfo) -> tuple[MixTable, bool]:
+        problem, size = problem_of(table, request, info), table_size(table, request, info)
+        shown = request.table is not None
+        width = widgets.even_width(3)
+        if widgets.button("Show", SHOW, "" if shown else problem, width, "Show table", shown):
+            shown = not shown
+        imgui.same_line()
+        if widgets.button("Save PNG", "Renders the table at full resolution and saves it, its sources inside", problem,
+                          width, "Save table"):
+            self._saver.render(replace(request, table=table, seeds=None))
+        imgui.same_line()
+        if widgets.button("Labels", LABELS, "", width, chosen=table.labels):
+            table = replace(table, labels=not table.labels)
+        words = f"{size[1]} × {size[0]} pixels, {rows_named(table.rows, info)} of A"
+        with imgui_ctx.begin_group():
+            widgets.clipped(problem or words, "warning" if problem else "dim")
+        report.mark("Table size")
+        return table, shown and not (problem and request.table is None)
 
     def table(self, request: RenderRequest, info: ModelInfo | None) -> MixTable | None:
-        """The table as it is set up here; its rows are the chosen ones, or the coarse ones if none is."""
-        across, down = numbers(self._across), numbers(self._down)
-        if info is None or not across or not down:
+        """The table as it is set up, fit for the network; at first the seed looked at and those after it."""
+        if info is None:
             return None
-        return MixTable(sources(*across), sources(*down), request.mix.rows or range_rows("Coarse", info))
+        if self._table is None:
+            seed = min(seed_of(request.latent), MAX_SEED - 6)
+            return MixTable(sources(*range(seed + 3, seed + 7)), sources(*range(seed, seed + 3)),
+                            request.mix.rows or range_rows("Coarse", info) or (0,))
+        table = self._table
+
+        def fit(side: tuple[Source, ...]) -> tuple[Source, ...]:
+            return tuple(s for s in side if s.w is None or s.w.shape == (info.num_ws, info.w_dim))
+        return replace(table, across=fit(table.across), down=fit(table.down), rows=rows_within(table.rows, info))
 
 
-def _cell(row: int, layers: tuple[list[str], int], chosen: bool, size: ImVec2) -> bool:
-    names, resolution = layers
-    pressed = imgui.invisible_button(f"row {row}", size)
-    report.mark(f"Row {row}")
-    low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
-    draw = imgui.get_window_draw_list()
-    hovered = imgui.is_item_hovered()
-    draw.add_rect_filled(low, high, theme.ink("accent_low" if chosen else "frame_hovered" if hovered else "frame"),
-                         theme.em(0.2))
-    if chosen:
-        draw.add_rect_filled(ImVec2(low.x, high.y - theme.em(0.13)), high, theme.ink("accent"))
-    for words, top, color, scale in ((str(row), 0.12, "text" if chosen else "dim", 1.0),
-                                     (str(resolution or ""), 1.2, "dim" if chosen else "faint", 0.8)):
-        width = imgui.calc_text_size(words).x * scale
-        at = ImVec2((low.x + high.x - width) / 2, low.y + theme.em(top))
-        draw.add_text(imgui.get_font(), imgui.get_font_size() * scale, at, theme.ink(color), words)
-    widgets.hint(f"Row {row} of w: {', '.join(names) or 'no layer'}\nShift+click chooses a range")
-    return pressed
+def table_size(table: MixTable, request: RenderRequest, info: ModelInfo) -> tuple[int, int]:
+    """(height, width) in pixels of the whole table, at the resolution of what is looked at."""
+    if not table.across and not table.down:
+        return 0, 0
+    height, width = next((tap.shape[1:] for tap in info.taps if tap.name == request.tap), info.resolution)
+    plan = table_plan(table)
+    labels = Labels(plan.across, plan.down, (height, width))
+    return labels.top + plan.rows * height, labels.left + plan.columns * width
 
 
-def layers_of_rows(info: ModelInfo) -> dict[int, tuple[list[str], int]]:
-    """For each row of w: the layers that read it and the height of what they give."""
-    found: dict[int, tuple[list[str], int]] = {}
-    for tap in info.taps:
-        if tap.w_row is None:
-            continue
-        layer = layer_of(tap.name)
-        names, resolution = found.get(tap.w_row, ([], 0))
-        if layer not in names:
-            names.append(layer)
-        found[tap.w_row] = names, resolution if "torgb" in tap.name and resolution else max(tap.shape[1], 1)
-    return found
-
-
-def layer_of(tap: str) -> str:
-    """'b64.conv0.act' -> 'b64.conv0'; 'L3_52_512.up' -> 'L3_52_512'."""
-    head, _, last = tap.rpartition(".")
-    return head if head and last not in ("torgb", "image", "out") or head.startswith("L") else tap
-
-
-def range_rows(name: str, info: ModelInfo) -> tuple[int, ...]:
-    """Rows of w behind 'Coarse', 'Middle', 'Fine', 'All' or 'None'."""
-    every = range(info.num_ws)
-    if name in ("All", "None"):
-        return tuple(every) if name == "All" else ()
-    if info.family == "stylegan3":
-        split = {"Coarse": range(0, 7), "Middle": range(0), "Fine": range(7, info.num_ws)}[name]
-        return tuple(row for row in every if row in split)
-    low, high = {"Coarse": (4, 8), "Middle": (16, 32), "Fine": (64, 1 << 20)}[name]
-    return tuple(row for row in every if low <= 4 << (row // 2) <= high)
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """'1-4, 9' -> (1, 2, 3, 4, 9); () where it can't be read or is too long."""
-    found: list[int] = []
-    for part in filter(None, re.split(r"[,;\s]+", text.strip())):
-        match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part)
-        if not match:
-            return ()
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last - first >= SHOWN_SOURCES or last > MAX_SEED:
-            return ()
-        found += range(first, last + 1)
-    return tuple(found) if len(found) <= SHOWN_SOURCES else ()
+def problem_of(table: MixTable, request: RenderRequest, info: ModelInfo) -> str:
+    """Why the table can't be drawn; empty: it can."""
+    if not table.across and not table.down:
+        return "Write a seed across or down"
+    height, width = table_size(table, request, info)
+    if height * width > MOST_PIXELS:
+        return f"{width} × {height} pixels: at most {MOST_PIXELS / 1e6:.0f} megapixels are drawn, choose fewer sources"
+    return ""

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gui import placement, requests, settings, words
+from gui import placement, requests, rows, settings, sources, words
 from gui.browser import listing
 from gui.jobs import Jobs
 from gui.messages import Messages
 from gui.pace import SETTLE, Pace
-from gui.panels import latent, mixing, performance, transform
+from gui.panels import latent, performance, transform
 from gui.placement import FIT, Placement
 from gui.saving import Saver, free_path, stem
 from renderer.types import (
@@ -93,10 +93,11 @@ def test_pixel_at():
 def test_opening_drops_what_belongs_to_the_old_network():
     before = RenderRequest(
         Checkpoint("a.pkl", "G", "cpu", "fp16", "reference", 3), Latent(3.5, 2, classes=((4, 1.0),), psi=0.7, cutoff=5),
-        Mix(Source(9), (1, 2)), Synth("random", 8, (1.0,) * 9, 2.0), "b8.conv0.act", View("channel", channel=400), Spectrum(7))
+        Mix(Source(9), (1, 2)), Synth("random", 8, (1.0,) * 9, 2.0), "b8.conv0.act", View("channel", channel=400),
+        Spectrum(7))
     after = requests.opening(before, ' "b.pkl" ')
-    assert after == RenderRequest(Checkpoint("b.pkl", "", "cpu", "fp16", "reference"), Latent(3.5, 2, psi=0.7), Mix(Source(9)),
-                                  Synth("random", 8), spectrum=Spectrum(7))
+    assert after == RenderRequest(Checkpoint("b.pkl", "", "cpu", "fp16", "reference"), Latent(3.5, 2, psi=0.7),
+                                  Mix(Source(9)), Synth("random", 8), spectrum=Spectrum(7))
     assert requests.opening(after, "b.pkl") == replace(after, checkpoint=replace(after.checkpoint, reload=1))
     assert requests.closed(after).checkpoint == Checkpoint("", "", "cpu", "fp16", "reference")
 
@@ -169,24 +170,24 @@ def test_no_transform_is_the_files_own():
     ("1-4, 9", (1, 2, 3, 4, 9)), ("7", (7,)), ("3;2 1", (3, 2, 1)), ("", ()), ("x", ()), ("5-", ()), ("-3", ()),
     ("1-1000000", ()), ("99999999999", ()), ("0-63", tuple(range(64))), ("0-63,64", ()), ("4-1", ())])
 def test_numbers(text, wanted):
-    assert mixing.numbers(text) == wanted
+    assert sources.numbers(text) == wanted
 
 
 def test_ranges_of_rows():
     import fake
     two = replace(fake.model("a.pkl"), num_ws=18)
-    assert mixing.range_rows("Coarse", two) == (0, 1, 2, 3) and mixing.range_rows("Middle", two) == (4, 5, 6, 7)
-    assert mixing.range_rows("Fine", two) == tuple(range(8, 18))
+    assert rows.range_rows("Coarse", two) == (0, 1, 2, 3) and rows.range_rows("Middle", two) == (4, 5, 6, 7)
+    assert rows.range_rows("Fine", two) == tuple(range(8, 18))
     three = replace(two, family="stylegan3", num_ws=16)
-    assert mixing.range_rows("Coarse", three) == tuple(range(7)) and mixing.range_rows("Middle", three) == ()
-    assert mixing.range_rows("Fine", three) == tuple(range(7, 16)) and len(mixing.range_rows("All", three)) == 16
+    assert rows.range_rows("Coarse", three) == tuple(range(7)) and rows.range_rows("Middle", three) == ()
+    assert rows.range_rows("Fine", three) == tuple(range(7, 16)) and len(rows.range_rows("All", three)) == 16
 
 
 def test_rows_know_their_layers():
     import fake
-    rows = mixing.layers_of_rows(fake.model("a.pkl"))
-    assert rows[1] == (["b4.torgb", "b8.conv0"], 8) and rows[2] == (["b8.conv1"], 8)
-    assert mixing.layer_of("L3_52_512.out") == "L3_52_512" and mixing.layer_of("image") == "image"
+    layers = rows.layers_of_rows(fake.model("a.pkl"))
+    assert layers[1] == (["b4.torgb", "b8.conv0"], 8) and layers[2] == (["b8.conv1"], 8)
+    assert rows.layer_of("L3_52_512.out") == "L3_52_512" and rows.layer_of("image") == "image"
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------
