@@ -73,10 +73,10 @@ def inks_on(colours: np.ndarray, count: int) -> np.ndarray:
     light = ((1.05 / (ground + 0.05)) < (ground + 0.05) / 0.05).astype(int)   # 1: black is read better than white
     best = np.broadcast_to(PLAIN[light], (*colours.shape[:-1], count, 3)).copy()
     for amount in (0.25, 0.5, 0.75, 1.0) if count == 3 else ():
-        tinted = PLAIN[light] + amount * (TINTS[light[..., 0]] - PLAIN[light])
+        tinted = np.round(PLAIN[light] + amount * (TINTS[light[..., 0]] - PLAIN[light]))
         legible = contrast(luminance(tinted), ground) >= CONTRAST
         best[legible] = tinted[legible]
-    red, green, blue = (best[..., i].round().astype(np.uint32) for i in range(3))
+    red, green, blue = (best[..., i].astype(np.uint32) for i in range(3))
     return 0xFF000000 | blue << 16 | green << 8 | red
 
 

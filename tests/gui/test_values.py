@@ -185,7 +185,7 @@ def test_numbers_can_be_read_on_any_colour(count):
     inks = numbers.inks_on(grounds, count)
     colours = np.stack([inks & 255, inks >> 8 & 255, inks >> 16 & 255], -1).astype(float)
     ratio = numbers.contrast(numbers.luminance(colours), numbers.luminance(grounds.astype(float))[:, None])
-    assert ratio.min() >= 4.49                           # 4.5, with colours rounded to bytes
+    assert ratio.min() >= numbers.CONTRAST
     if count == 3:
         red, green, blue = colours[0]                    # on black
         assert red[0] > red[1] and green[1] > green[0] and blue[2] > blue[0]
