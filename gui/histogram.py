@@ -93,6 +93,7 @@ class Histogram:
         top, bottom = corner.y + theme.em(0.1), corner.y + height - theme.em(0.35)
         gradient(draw, ImVec2(left, top), ImVec2(max(right, left + 1), bottom), colormap)
         draw.add_rect(ImVec2(left, top), ImVec2(max(right, left + 1), bottom), theme.ink("line"))
+        report.mark_rectangle("Shown range", left, corner.y, right, corner.y + height)
         side = theme.em(0.32)
         for x in ends:
             draw.add_line(ImVec2(x, top), ImVec2(x, bottom), theme.ink("text"), theme.em(0.07))
