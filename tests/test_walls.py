@@ -15,7 +15,8 @@ MAY_IMPORT = {
     "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images"},
 }
 TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
-    "colormaps", "content", "images", "labels", "many", "state", "thread", "types")}
+    "arrays", "batch", "colormaps", "content", "images", "labels", "many", "options", "script", "state", "thread",
+    "types", "words")}
 
 
 def sources() -> list[Path]:
