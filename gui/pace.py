@@ -1,7 +1,8 @@
 """When the next frame is due: at once after an event, a few times more while ImGui settles, never while all rests."""
 from __future__ import annotations
 
-SETTLE = (0.0, 0.0, 0.0, 0.2, 0.7)       # seconds after an event: layout follows in a frame or two, tooltips open later
+SETTLE = (0.0, 0.0, 0.0, 0.2, 0.7, 0.7)    # seconds after an event: layout follows in a frame or two, a tooltip's
+                                           # window opens in the first one after its delay and is seen in the next
 ANIMATION = 1 / 60                       # seconds between frames while something moves
 WORKING = 0.1                            # while progress is shown
 
