@@ -58,6 +58,7 @@ class ClassPicker:
         return classes
 
     def _pick(self, name: str, index: int, count: int, names: Names) -> int:
+        imgui.set_next_window_size_constraints(ImVec2(0, 0), ImVec2(theme.em(40), theme.em(40)))     # all of the list
         with widgets.combo(name, shown(index, names)) as opened:
             if not opened:
                 return index

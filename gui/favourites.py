@@ -75,7 +75,7 @@ class Favourites:
             if known:
                 return f"Among the favourites already: {known.name}"
             self.folder.mkdir(parents=True, exist_ok=True)
-            path = free_path(self.folder, stem(result.request).replace("_", " "))
+            path = free_path(self.folder, first_name(result.request))
             save_png(path, thumbnail(result.picture, SAVED_SIDE), result.request)
             self.entries = (Favourite(path, result.request, thumbnail(result.picture, SIDE)), *self.entries)
             return f"Kept among the favourites as {path.stem}"
@@ -136,6 +136,12 @@ def source_of(favourite: Favourite) -> Source | None:
     if latent.z is None and latent.x % 1 == latent.y % 1 == 0:
         return Source(seed_of(latent), name=name)
     return None
+
+
+def first_name(request: RenderRequest) -> str:
+    """'seed 12 stylegan3-t'."""
+    network, _, latent = stem(request).rpartition("_")
+    return f"{latent.replace('seed', 'seed ')} {network}"
 
 
 def file_name(name: str) -> str:

@@ -11,7 +11,7 @@ from gui.requests import ROW
 from renderer.types import Latent
 
 CELL_EMS = 3.0                           # width of one seed on the pad
-LEAST_EMS = 4.5                          # height of the pad, at least
+LEAST_EMS = 3.2                          # height of the pad, at least
 
 Circle = tuple[float, float, float]      # center and radius, in seeds
 

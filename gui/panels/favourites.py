@@ -77,7 +77,8 @@ class FavouritesPanel:
         imgui.set_next_item_allow_overlap()
         pressed = imgui.invisible_button("picture", ImVec2(size, size + imgui.get_frame_height()))
         report.mark(favourite.name)
-        hovered = imgui.is_item_hovered(imgui.HoveredFlags_.allow_when_overlapped_by_item)
+        hovered = imgui.is_window_hovered(imgui.HoveredFlags_.allow_when_blocked_by_active_item) and \
+            imgui.is_mouse_hovering_rect(imgui.get_item_rect_min(), imgui.get_item_rect_max())
         if imgui.is_item_hovered():
             widgets.hint(_tip(favourite, why_not))
         if imgui.is_item_hovered() and imgui.is_mouse_clicked(1):

@@ -49,7 +49,7 @@ class LatentPanel:
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         info, latent = result.info, request.latent
         fixed = latent.z is not None or latent.w is not None
-        latent = self._sample(latent, result) if fixed else self._seed(latent, result)
+        latent = self._sample(latent, result) if fixed else _seed(latent)
         if info and info.c_dim and latent.w is None:
             names = self._names.of(request.checkpoint.path)
             latent = replace(latent, classes=self._picker.draw(latent.classes, info.c_dim, names))
@@ -58,7 +58,7 @@ class LatentPanel:
             circle = (*self.travel.circle(latent.x, latent.y), self.travel.radius)
             circle = circle if self.travel.path == CIRCLE else None
             latent = self._plane.draw(latent, 3 if request.seeds else 2, circle)
-            request = self._position(replace(request, latent=latent))
+            request = self._position(replace(request, latent=latent), result)
         request = followed(self._before, request)
         request = self._grid(request) if request.seeds else request
         self._bottom(request, result, fixed)
@@ -66,18 +66,6 @@ class LatentPanel:
         return request
 
     # -- where w comes from -------------------------------------------------------------------------------------------
-
-    def _seed(self, latent: Latent, result: RenderResult) -> Latent:
-        side, gap = imgui.get_frame_height(), imgui.get_style().item_inner_spacing.x
-        before = seed_of(latent)
-        seed = widgets.integer("Seed", before, 0, MAX_SEED, 0, "z is drawn from this number. Left and right arrow keys "
-                               "step it; between seeds of the plane, w is interpolated", width=-2 * (side + gap))
-        imgui.same_line(0, gap)
-        if widgets.icon(fonts.DICE, "Random seed", "Any seed below a million (R)"):
-            seed = random.randrange(RANDOM_SEEDS)
-        imgui.same_line(0, gap)
-        self._star(result)
-        return at_seed(latent, seed) if seed != before else latent
 
     def _star(self, result: RenderResult) -> None:
         nothing = "" if result.picture is not None else "There is nothing to keep yet"
@@ -108,11 +96,11 @@ class LatentPanel:
 
     # -- the plane ----------------------------------------------------------------------------------------------------
 
-    def _position(self, request: RenderRequest) -> RenderRequest:
-        """x, y in numbers, back onto the lattice, and the grid."""
+    def _position(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
+        """x, y in numbers, back onto the lattice, the grid, the star."""
         latent, spacing = request.latent, imgui.get_style().item_spacing.x
-        side = imgui.get_frame_height()
-        width = (imgui.get_content_region_avail().x - 2 * (side + spacing) - spacing) / 2
+        side, gap = imgui.get_frame_height(), theme.em(0.1)
+        width = (imgui.get_content_region_avail().x - 3 * side - 2 * spacing - 2 * gap) / 2
         for name in ("x", "y"):
             imgui.set_next_item_width(width)
             value = getattr(latent, name)
@@ -124,10 +112,12 @@ class LatentPanel:
         whole = replace(latent, x=float(round(latent.x)), y=float(round(latent.y)))
         if widgets.icon(fonts.SNAP, "Snap", "Go to the nearest seed", "" if whole != latent else "On a seed already"):
             latent = whole
-        imgui.same_line()
+        imgui.same_line(0, gap)
         request = replace(request, latent=latent)
         if widgets.icon(fonts.TABLE, "Grid of seeds", "Many seeds at once, from this one on"):
             request = self._toggle_grid(request)
+        imgui.same_line(0, gap)
+        self._star(result)
         return request
 
     def _bottom(self, request: RenderRequest, result: RenderResult, fixed: bool) -> None:
@@ -231,6 +221,17 @@ class LatentPanel:
 
 def at_random(request: RenderRequest) -> RenderRequest:
     return replace(request, latent=at_seed(request.latent, random.randrange(RANDOM_SEEDS)))
+
+
+def _seed(latent: Latent) -> Latent:
+    side, gap = imgui.get_frame_height(), imgui.get_style().item_inner_spacing.x
+    before = seed_of(latent)
+    seed = widgets.integer("Seed", before, 0, MAX_SEED, 0, "z is drawn from this number. Left and right arrow keys "
+                           "step it; between seeds of the plane, w is interpolated", width=-(side + gap))
+    imgui.same_line(0, gap)
+    if widgets.icon(fonts.DICE, "Random seed", "Any seed below a million (R)"):
+        seed = random.randrange(RANDOM_SEEDS)
+    return at_seed(latent, seed) if seed != before else latent
 
 
 def _item(words: str, enabled: bool, tip: str) -> bool:

@@ -279,10 +279,10 @@ def test_favourites_live_in_files(tmp_path, jobs):
     folder = tmp_path / "kept"
     store = Favourites(jobs, jobs.messages, folder)
     store.keep(shown(3))
-    assert done(jobs) == "Kept among the favourites as net seed3" and [f.name for f in store.entries] == ["net seed3"]
+    assert done(jobs) == "Kept among the favourites as seed 3 net" and [f.name for f in store.entries] == ["seed 3 net"]
     assert load_request(store.entries[0].path) == shown(3).request
     store.keep(shown(3))
-    assert done(jobs) == "Among the favourites already: net seed3" and len(list(folder.iterdir())) == 1
+    assert done(jobs) == "Among the favourites already: seed 3 net" and len(list(folder.iterdir())) == 1
     store.rename(store.entries[0], " a/b: 顔 ü ")
     done(jobs)
     assert [path.name for path in folder.iterdir()] == ["a-b- 顔 ü.png"] and store.entries[0].name == "a-b- 顔 ü"
@@ -293,10 +293,10 @@ def test_favourites_live_in_files(tmp_path, jobs):
     assert [f.request.latent.x for f in again.entries] == [4, 3] and again.entries[0].picture.shape == (96, 48, 3)
     again.delete(again.entries[1])
     done(jobs)
-    assert [f.name for f in again.entries] == ["net seed4"] and len(list(folder.glob("[!.]*"))) == 1
+    assert [f.name for f in again.entries] == ["seed 4 net"] and len(list(folder.glob("[!.]*"))) == 1
     again.bring_back()
     done(jobs)
-    assert [f.name for f in again.entries] == ["net seed4", "a-b- 顔 ü"] and again.deleted is None
+    assert [f.name for f in again.entries] == ["seed 4 net", "a-b- 顔 ü"] and again.deleted is None
     again.delete(again.entries[0])
     again.close()
     done(jobs)
