@@ -246,7 +246,8 @@ def chord(key: int, scancode: int, modifiers: int) -> str:
     name = NAMED_KEYS.get(key) or (glfw.get_key_name(key, scancode) or "").upper()
     if (key > 0 and not name.isascii()) or glfw.KEY_0 <= key <= glfw.KEY_9:    # Cyrillic; French
         name = chr(key)
-    ctrl, shift = modifiers & (glfw.MOD_CONTROL | glfw.MOD_SUPER), modifiers & glfw.MOD_SHIFT
+    name = {"+": "Plus", "-": "Minus"}.get(name, name)
+    ctrl, shift = modifiers & (glfw.MOD_CONTROL | glfw.MOD_SUPER), modifiers & glfw.MOD_SHIFT and name != "Plus"
     return f"{'Ctrl+' if ctrl else ''}{'Shift+' if shift else ''}{name}"
 
 
