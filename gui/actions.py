@@ -12,7 +12,7 @@ from gui.commands import Command
 from gui.palette import Entry
 from gui.requests import closed, look_at, of_image, of_table, opening, shown_name, stepped
 from gui.snapshots import is_snapshot
-from renderer import content, state
+from renderer import content, script, state
 from renderer.types import DEMOS, RenderRequest, RenderResult
 
 if TYPE_CHECKING:
@@ -50,16 +50,20 @@ def _file(desk: Desk, app: App) -> tuple[Command, ...]:
 def _edit(desk: Desk, app: App) -> tuple[Command, ...]:
     history = app.history
 
-    def copying(what: str, text: Callable[[RenderRequest], str]) -> Command:
-        return Command(f"Copy as {what}", lambda q, r: _copy(desk, app, what, lambda: text(content.stamped(q))), "",
-                       "Edit", 1, why_not=lambda q, r: "" if q.checkpoint.path else "Nothing is open")
+    def copying(what: str, text: Callable[[RenderRequest, bool], str]) -> Command:
+        """`text(request, fitted)`, as in renderer.script."""
+        return Command(f"Copy as {what}", lambda q, r: _copy(desk, app, what, partial(text, q, fitted=bool(r.notes))),
+                       "", "Edit", 1, why_not=lambda q, r: "" if q.checkpoint.path else "Nothing is open")
+
+    def as_json(request: RenderRequest, fitted: bool) -> str:
+        return state.to_json(content.stamped(request, desk.searches.progress))
     return (
         Command("Undo", lambda q, r: app.undo(), "Ctrl+Z", "Edit", label=lambda: f"Undo {history.undoes}".strip(),
                 why_not=lambda q, r: "" if history.undoes else "Nothing was changed yet"),
         Command("Redo", lambda q, r: app.redo(), "Ctrl+Shift+Z", "Edit", also="Ctrl+Y",
                 label=lambda: f"Redo {history.redoes}".strip(),
                 why_not=lambda q, r: "" if history.redoes else "Nothing was undone"),
-        copying("JSON", state.to_json),
+        copying("command line", script.command_line), copying("Python", script.python), copying("JSON", as_json),
         Command("Paste", lambda q, r: app.files.paste(imgui.get_clipboard_text() or ""), "Ctrl+V", "Edit", 1),
     )
 
@@ -126,7 +130,7 @@ def _save_table(desk: Desk, request: RenderRequest, result: RenderResult) -> Non
 
 
 def _copy(desk: Desk, app: App, what: str, make: Callable[[], str]) -> None:
-    """`make` hashes the network's file, so it is a job; the clipboard belongs to the window."""
+    """`make` may hash the network's file, so it is a job; the clipboard belongs to the frame loop."""
     def job() -> None:
         text = make()
         app.later(lambda: imgui.set_clipboard_text(text))

@@ -101,7 +101,7 @@ def test_full_screen_and_back(start, display, tmp_path):
     window._xdotool("key", "F11")            # the driver's mouse takes the window to be at the corner
     window.wait(lambda r: r["full_screen"] and r["widgets"]["Viewer/Canvas"][2] > 900)
     window.wait(lambda r: geometry(display) == (0, 0, *display.size))
-    window.key("F11")
+    window._xdotool("key", "F11")
     window.wait(lambda r: not r["full_screen"] and r["widgets"]["Viewer/Canvas"][2] < 900)
     window.wait(lambda r: geometry(display) == (60, 40, 900, 600))
     assert window.close() == 0
