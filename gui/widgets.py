@@ -97,13 +97,16 @@ def tell(words: str) -> None:
         imgui.text_unformatted(words)
 
 
-def fact(name: str, value: str, tip: str = "", color: str = "text") -> None:
-    """A labelled value that can't be changed here; lines of facts stand closer than rows."""
-    start = imgui.get_cursor_pos_x()
+def fact(name: str, value: str, tip: str = "", color: str = "text", label: float = 0.0, room: float = 0.0) -> None:
+    """A labelled value that can't be changed here; lines of facts stand closer than rows.
+
+    `label`: width of the name, `room`: of all; 0: as in rows, and the rest of the line.
+    """
+    start, label = imgui.get_cursor_pos_x(), label or theme.em(LABEL_EMS)
     text(name, "dim")
     hint(tip)
-    imgui.same_line(start + theme.em(LABEL_EMS))
-    clipped(value, color)
+    imgui.same_line(start + label)
+    clipped(value, color, room - label if room else None)
     report.mark(name)
 
 

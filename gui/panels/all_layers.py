@@ -139,10 +139,11 @@ class AllLayersPanel:
     def _draw(self, curves: list[Curve], chosen: str) -> None:
         """All of them, the one looked at and the one under the cursor last and strongest."""
         table = colours(self._colormap)
+        start = 0.15 if theme.color("backdrop").x < 0.5 else 0.0         # away from the backdrop's own brightness
         last = [self._meant, chosen]
         ordered = sorted(enumerate(curves), key=lambda c: last.index(c[1][0].name) if c[1][0].name in last else -1)
         for index, (tap, x, y) in ordered:
-            red, green, blue = table[round(255 * (0.15 + 0.85 * index / max(len(curves) - 1, 1)))] / 255.0
+            red, green, blue = table[round(255 * (start + 0.85 * index / max(len(curves) - 1, 1)))] / 255.0
             strong = tap.name in (chosen, self._meant)
             alpha = 0.85 if tap.current else 0.3
             color = theme.color("text") if tap.name == chosen else ImVec4(red, green, blue, alpha)

@@ -163,12 +163,19 @@ def _three(channels: tuple[int, int, int], count: int) -> tuple[int, int, int]:
 
 
 def _facts(stats: TapStats) -> None:
-    widgets.fact("Std", f"{short(stats.std)}   largest |x| {short(stats.absmax)}", "Standard deviation, and magnitude")
+    """Two by two; what should not be is coloured as a warning."""
     clamped = "no clamp" if stats.clamped is None else percent(stats.clamped)
-    widgets.fact("Clamped", clamped, "Share of values at the layer's clamp (StyleGAN2-ADA, mixed precision)",
-                 "warning" if stats.clamped else "text")
-    widgets.fact("Non-finite", percent(stats.nonfinite), "Share of values that are infinite or not a number: magenta "
-                 "in pictures", "warning" if stats.nonfinite else "text")
+    facts = (
+        ("Std", short(stats.std), "Standard deviation", False),
+        ("Largest", short(stats.absmax), "Largest magnitude", False),
+        ("Clamped", clamped, "Share of values at the magnitude that the layer clamps its result to", stats.clamped),
+        ("Non-finite", percent(stats.nonfinite), "Share of values that are infinite or not a number: magenta in "
+         "pictures", stats.nonfinite))
+    start, width = imgui.get_cursor_pos_x(), imgui.get_content_region_avail().x
+    for index, (name, value, tip, warns) in enumerate(facts):
+        if index % 2:
+            imgui.same_line(start + width / 2)
+        widgets.fact(name, value, tip, "warning" if warns else "text", label=theme.em(4.6), room=width / 2)
 
 
 def tap_of(request: RenderRequest, result: RenderResult) -> TapInfo | None:
