@@ -4,30 +4,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from imgui_bundle import imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
-from gui.requests import MAX_SEED
+from gui.requests import MAX_SEED, seed_of
 from gui.rows import spans
 from renderer.many import source_name
-from renderer.types import Array, ModelInfo, RenderResult, Source, sources
+from renderer.types import Array, ModelInfo, RenderRequest, Source, sources
 
 MOST = 64                                # sources in either direction of a table
 SEEDS = "Seeds as 1-4, 9"
 NOTHING_SAVED = "Nothing is saved yet: keep what is shown as a favourite first"
 
 Saved = Callable[[ModelInfo | None], Sequence[Source]]
+Looked = tuple[RenderRequest, np.ndarray] | None     # the latest single picture: its request, and ws [N, num_ws, w_dim]
 
 
 class SourceList:
     """A line of seeds to type in, saved sources as chips behind it."""
 
-    def __init__(self, name: str, tip: str, saved: Saved):
-        self._name, self._tip, self._saved = name, tip, saved
+    def __init__(self, name: str, tip: str):
+        self._name, self._tip = name, tip
         self._text = ""
         self._said: tuple[int, ...] | None = None    # the seeds that `_text` was last written for
 
-    def __call__(self, chosen: tuple[Source, ...], result: RenderResult) -> tuple[Source, ...]:
+    def __call__(self, chosen: tuple[Source, ...], saved: Sequence[Source], looked: Looked) -> tuple[Source, ...]:
         seeds = tuple(source.seed for source in chosen if is_plain(source))
         chips = tuple(source for source in chosen if not is_plain(source))
         if seeds != self._said:
@@ -37,7 +39,7 @@ class SourceList:
                 seeds = self._field(seeds, MOST - len(chips))
                 imgui.same_line(0, 0)
                 full = f"{MOST} sources are the most" if len(seeds) + len(chips) >= MOST else ""
-                added = add_button(self._saved(result.info), result, full, f"Add {self._name.lower()}")
+                added = add_button(saved, looked, full, f"Add {self._name.lower()}")
                 chips = _chips(self._name, chips)
         return (*sources(*seeds), *chips, *([added] if added else ()))
 
@@ -77,17 +79,16 @@ def _chips(name: str, chips: tuple[Source, ...]) -> tuple[Source, ...]:
     return tuple(kept)
 
 
-def add_button(saved: Sequence[Source], result: RenderResult, why_not: str, name: str) -> Source | None:
+def add_button(saved: Sequence[Source], looked: Looked, why_not: str, name: str) -> Source | None:
     """A + with a list of what is saved and what is shown; returns what was chosen."""
     if widgets.icon("+", name, "Adds a saved latent, or the one shown", why_not):
         imgui.open_popup(name)
     chosen = None
     with imgui_ctx.begin_popup(name) as popup:
         if popup:
-            shown = shown_source(result)
-            if imgui.menu_item("The w shown now", "", False, shown is not None)[0]:
-                chosen = shown
-            report.mark("The w shown now")
+            if looked is not None and imgui.menu_item_simple(f"The w shown, {name_of(looked[0])}"):
+                chosen = Source(w=Array.of(looked[1][0]), name=name_of(looked[0]))
+            report.mark("The w shown")
             imgui.separator()
             for index, source in enumerate(saved):
                 if imgui.menu_item_simple(f"{source_name(source)}##{index}"):
@@ -98,14 +99,14 @@ def add_button(saved: Sequence[Source], result: RenderResult, why_not: str, name
     return chosen
 
 
-def shown_source(result: RenderResult) -> Source | None:
-    """The w of the picture, mixed and truncated as it is."""
-    if result.ws is None or result.picture is None:
-        return None
-    latent = result.request.latent
-    words = latent.w and "w" or latent.z and "z" or f"x {latent.x:g} y {latent.y:g}"
-    psi = f" ψ {latent.psi:g}" if latent.psi != 1 and not latent.w else ""
-    return Source(w=Array.of(result.ws[0]), name=f"{words}{psi}{' mixed' if result.request.mix.rows else ''}")
+def name_of(request: RenderRequest) -> str:
+    """'seed 3', 'x 3.25 y 0 ψ 0.7 mixed'."""
+    latent = request.latent
+    is_seed = latent.x % 1 == latent.y % 1 == 0
+    words = "w" if latent.w else "z" if latent.z else f"seed {seed_of(latent)}" if is_seed else (
+        f"x {latent.x:.2f} y {latent.y:.2f}")
+    psi = f" ψ {latent.psi:g}" if latent.psi != 1 and latent.w is None else ""
+    return words + psi + (" mixed" if request.mix.rows else "")
 
 
 def is_plain(source: Source) -> bool:

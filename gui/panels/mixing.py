@@ -9,7 +9,7 @@ from gui import fonts, report, theme, widgets
 from gui.requests import MAX_SEED, rows_within, seed_of
 from gui.rows import RowPicker, range_rows, rows_named
 from gui.saving import Saver
-from gui.sources import Saved, SourceList, add_button
+from gui.sources import Looked, Saved, SourceList, add_button
 from renderer.labels import Labels
 from renderer.many import MOST_PIXELS, source_name, table_plan
 from renderer.types import MixTable, ModelInfo, RenderRequest, RenderResult, Source, sources
@@ -22,6 +22,7 @@ SECOND = "The chosen rows of w come from this seed (StyleGAN sec. 3.1)"
 ACROSS = "Sources A, one for each column: the chosen rows of w come from these"
 DOWN = "Sources B, one for each row: all other rows of w come from these"
 SHOW = "Shows the table in the viewer, where it follows truncation, noise and class"
+SAVE = "Renders the table at full resolution and saves it, its sources inside"
 LABELS = "Each source is named in a margin"
 
 
@@ -33,8 +34,9 @@ class MixingPanel:
         self._part = "Picture"
         self._table: MixTable | None = None          # as it was set up last; None: not touched yet
         self._shown = False                          # whether the last request showed the table
+        self._looked: Looked = None
         self._rows, self._table_rows = RowPicker(), RowPicker()
-        self._across, self._down = SourceList("Across", ACROSS, saved), SourceList("Down", DOWN, saved)
+        self._across, self._down = SourceList("Across", ACROSS), SourceList("Down", DOWN)
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         if request.table is not None:
@@ -44,8 +46,11 @@ class MixingPanel:
         width = imgui.get_content_region_avail().x
         self._part = widgets.segmented("Part", self._part, list(PARTS), width, list(PARTS.values()))
         if result.info is None:
+            self._looked = None
             widgets.text("Open a network to choose layers.", "faint")
             return request
+        if result.ws is not None:
+            self._looked = result.request, result.ws
         part = self._picture if self._part == "Picture" else self._many
         return part(request, result)
 
@@ -68,37 +73,40 @@ class MixingPanel:
                                   name="Second source"):
                     source = Source(source.seed if source.w is None else 1)
         imgui.same_line(0, 0)
-        return add_button(self._saved(result.info), result, "", "Second from saved") or source
+        return add_button(self._saved(result.info), self._looked, "", "Second from saved") or source
 
     # -- the table ----------------------------------------------------------------------------------------------------
 
     def _many(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         info, before = result.info, self.table(request, result.info)
-        table = replace(before, across=self._across(before.across, result), down=self._down(before.down, result))
+        table, showing = self._buttons(before, request, info)
+        saved = self._saved(info)
+        table = replace(table, across=self._across(table.across, saved, self._looked),
+                        down=self._down(table.down, saved, self._looked))
         table = replace(table, rows=self._table_rows(table.rows, info))
-        table, showing = self._buttons(table, request, info)
+        problem = problem_of(table, request, info)
+        with imgui_ctx.begin_group():
+            widgets.clipped(problem or size_said(table, request, info), "warning" if problem else "dim")
+        report.mark("Table size")
         if table != before or showing:
             self._table = table
-        return replace(request, table=table if showing else None, seeds=None if showing else request.seeds)
+        if showing and not problem:
+            return replace(request, table=table, seeds=None)
+        return request if showing else replace(request, table=None)
 
     def _buttons(self, table: MixTable, request: RenderRequest, info: ModelInfo) -> tuple[MixTable, bool]:
-        problem, size = problem_of(table, request, info), table_size(table, request, info)
-        shown = request.table is not None
+        problem, shown = problem_of(table, request, info), request.table is not None
         width = widgets.even_width(3)
         if widgets.button("Show", SHOW, "" if shown else problem, width, "Show table", shown):
             shown = not shown
         imgui.same_line()
-        if widgets.button("Save PNG", "Renders the table at full resolution and saves it, its sources inside", problem,
-                          width, "Save table"):
+        tip = "" if problem else f"{SAVE}: {size_said(table, request, info)}"
+        if widgets.button("Save PNG", tip, problem, width, "Save table"):
             self._saver.render(replace(request, table=table, seeds=None))
         imgui.same_line()
         if widgets.button("Labels", LABELS, "", width, chosen=table.labels):
             table = replace(table, labels=not table.labels)
-        words = f"{size[1]} × {size[0]} pixels, {rows_named(table.rows, info)} of A"
-        with imgui_ctx.begin_group():
-            widgets.clipped(problem or words, "warning" if problem else "dim")
-        report.mark("Table size")
-        return table, shown and not (problem and request.table is None)
+        return table, shown
 
     def table(self, request: RenderRequest, info: ModelInfo | None) -> MixTable | None:
         """The table as it is set up, fit for the network; at first the seed looked at and those after it."""
@@ -113,6 +121,12 @@ class MixingPanel:
         def fit(side: tuple[Source, ...]) -> tuple[Source, ...]:
             return tuple(s for s in side if s.w is None or s.w.shape == (info.num_ws, info.w_dim))
         return replace(table, across=fit(table.across), down=fit(table.down), rows=rows_within(table.rows, info))
+
+
+def size_said(table: MixTable, request: RenderRequest, info: ModelInfo) -> str:
+    """'640 × 512 pixels, coarse rows of A'."""
+    height, width = table_size(table, request, info)
+    return f"{width} × {height} pixels, {rows_named(table.rows, info)} of A"
 
 
 def table_size(table: MixTable, request: RenderRequest, info: ModelInfo) -> tuple[int, int]:
