@@ -164,9 +164,14 @@ def bar(name: str, value: float, low: float, high: float, form: str, logarithmic
     shares = [math.log(v / low) / math.log(high / low) if logarithmic else (v - low) / (high - low or 1)
               for v in (low if logarithmic else origin, min(max(value, low), high))]
     with _bar(*shares):
-        _, value = imgui.slider_float(f"##{name}", value, low, high, form, flags)
+        value = decimal(value, *imgui.slider_float(f"##{name}", value, low, high, form, flags))
     report.mark(name)
     return value
+
+
+def decimal(before: float, changed: bool, value: float) -> float:
+    """What a widget of ImGui's gave back: its floats have 24 bits, and what wasn't touched keeps all it had."""
+    return float(f"{value:.7g}") if changed else before
 
 
 def int_bar(name: str, value: int, low: int, high: int, form: str) -> int:
@@ -202,7 +207,7 @@ def number(name: str, value: float, default: float, form: str = "%.3f", step: fl
            why_not: str = "") -> float:
     """Drag sideways, or double-click to type."""
     with row(name, tip, value != default, why_not) as line:
-        _, value = imgui.drag_float("##number", value, step, format=form)
+        value = decimal(value, *imgui.drag_float("##number", value, step, format=form))
         report.mark(name)
     return default if line.reset else value
 
