@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,8 +10,7 @@ from torch import Tensor
 from nets.errors import UserError
 from renderer.types import View
 
-CHUNK = 1 << 22                          # values in float64 at a time, to bound memory
-PCA_PIXELS = 1 << 16                     # more are sampled
+PCA_PIXELS = 1 << 14                     # more are sampled
 SHEET_PIXELS = 1 << 22                   # a larger sheet has smaller cells
 SMALLEST_CELL = 16                       # pixels on a side, unless the tap has fewer
 
@@ -66,12 +64,24 @@ def sheet_layout(shape: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
 
 def _mean(x: Tensor) -> Tensor:
     """[1, H, W]."""
-    return (sum(part.sum(dim=0) for part in _parts(x)) / len(x)).float()[None]
+    total = torch.zeros_like(x[0], dtype=torch.float64)
+    for channel in x:                    # one at a time stays in the processor's cache
+        total += channel
+    return (total / len(x)).float()[None]
 
 
 def _rms(x: Tensor) -> Tensor:
     """Root of the mean square, [1, H, W]."""
-    return (sum(part.square().sum(dim=0) for part in _parts(x)) / len(x)).sqrt().float()[None]
+    total = torch.zeros_like(x[0], dtype=torch.float64)  # float32 has no room for the squares of all it can hold
+    for channel in x:
+        channel = channel.double()
+        total.addcmul_(channel, channel)
+    return (total / len(x)).sqrt().float()[None]
+
+
+def _energy(x: Tensor) -> Tensor:
+    """Mean square of each channel, float64 [C]."""
+    return torch.stack([channel.double().square().mean() for channel in x])
 
 
 def _principal(x: Tensor) -> Tensor:
@@ -90,18 +100,7 @@ def _principal(x: Tensor) -> Tensor:
     sample /= sample.abs().max().clamp(min=1e-300)       # the axes do not depend on it, and its squares are in range
     axes = torch.linalg.eigh(sample @ sample.T).eigenvectors.flip(1)[:, :3]
     axes = axes * torch.where(axes.pow(3).sum(dim=0) < 0, -1.0, 1.0)
-    at = sum(axis.T @ part.flatten(1) for axis, part in zip(axes.split(_in_chunk(x)), _parts(x)))
-    return (at - axes.T @ mean).unflatten(1, x.shape[1:]).float()
-
-
-def _in_chunk(x: Tensor) -> int:
-    """How many channels are worked on at a time."""
-    return max(1, CHUNK // x[0].numel())
-
-
-def _parts(x: Tensor) -> Iterator[Tensor]:
-    """x in groups of channels, float64."""
-    return (part.double() for part in x.split(_in_chunk(x)))
+    return (axes.float().T @ x.flatten(1).float() - (axes.T @ mean).float()).unflatten(1, x.shape[1:])
 
 
 # -- the contact sheet ------------------------------------------------------------------------------------------------
@@ -110,27 +109,26 @@ def _sheet(x: Tensor, order: str) -> Picked:
     """Every channel, filtered down to the size of its cell."""
     channels = tuple(range(len(x)))
     if order == "energy":                # what is not finite counts as the strongest
-        energy = torch.cat([part.square().mean(dim=(1, 2)) for part in _parts(x)])
-        channels = tuple(energy.nan_to_num(math.inf, math.inf).argsort(descending=True, stable=True).tolist())
-        x = x[list(channels)]
+        channels = tuple(_energy(x).nan_to_num(math.inf, math.inf).argsort(descending=True, stable=True).tolist())
     _, (height, width) = sheet_layout(tuple(x.shape))
-    return Picked(_area(_area(x.float(), 1, height), 2, width), channels)
+    x = _lower(x, height)
+    if x.shape[2] > width:
+        x = _lower(x.mT.contiguous(), width).mT
+    return Picked((x[list(channels)] if order == "energy" else x).float(), channels)
 
 
-def _area(x: Tensor, dim: int, size: int) -> Tensor:
-    """x resampled to a smaller `size` along `dim`: means over equal stretches, parts of values included.
+def _lower(x: Tensor, size: int) -> Tensor:
+    """x [C, H, W] resampled to a smaller height: means over equal stretches, parts of values included.
 
     Only the values of a stretch reach its mean, so what is not finite stays where it is.
     """
-    full = x.shape[dim]
+    full = x.shape[1]
     if full == size:
         return x
-    edges = torch.arange(size + 1, dtype=torch.float64) * full / size
-    first, after = edges[:-1].floor().long(), edges[1:].ceil().long()
-    mean, shape = 0, [size if i == dim else 1 for i in range(x.ndim)]
-    for i in range(int((after - first).max())):
-        at = torch.minimum(first + i, after - 1)
-        share = (torch.minimum(edges[1:], at + 1.0) - torch.maximum(edges[:-1], at + 0.0)) * (first + i < after)
-        weight = (share * size / full).float().to(x.device).reshape(shape)
-        mean = mean + x.index_select(dim, at.to(x.device)) * weight
+    mean = x.new_zeros(len(x), size, x.shape[2], dtype=torch.float32)
+    for i in range(size):
+        first, after = i * full / size, (i + 1) * full / size
+        for at in range(math.floor(first), math.ceil(after)):
+            share = min(after, at + 1) - max(first, at)
+            mean[:, i].add_(x[:, at], alpha=share * size / full)
     return mean

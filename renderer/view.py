@@ -41,7 +41,7 @@ def draw(picked: Picked, shape: tuple[int, int, int], view: View) -> Drawn:
     y, bad, low, high = _finite(picked.y, together=in_colour)
     centre, half = _scale(y, low, high, view.range)
     gain = 10 ** (min(max(view.gain_db, -MAX_GAIN_DB), MAX_GAIN_DB) / 20)
-    shown = _bytes((y - centre) / half.to(y)[:, None, None] * gain + view.offset)
+    shown = _bytes((y - centre).div_(half.to(y)[:, None, None]), gain, view.offset)
     cells = None
     if view.mode == "sheet":
         columns, size = sheet_layout(shape)
@@ -50,7 +50,7 @@ def draw(picked: Picked, shape: tuple[int, int, int], view: View) -> Drawn:
     if in_colour:
         pixels = shown[[min(i, len(shown) - 1) for i in range(3)]].transpose(1, 2, 0).copy()
     else:
-        pixels = colours(view.colormap).take(shown[0], axis=0)
+        pixels = colours(view.colormap).take(shown[0], axis=0, mode="clip")    # without checks: the quicker
     if bad is not None:
         pixels[bad[0]] = BAD
     if cells is not None:
@@ -113,9 +113,10 @@ def _clear_rest(pixels: np.ndarray, cells: Cells) -> None:
         pixels[-cells.size[0]:, -rest * cells.size[1]:] = BACKDROP
 
 
-def _bytes(y: Tensor) -> np.ndarray:
-    """-1..1 to 0..255, clipped: uint8."""
-    return (y * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+def _bytes(s: Tensor, gain: float = 1.0, offset: float = 0.0) -> np.ndarray:
+    """y = gain s + offset from -1..1 to 0..255, clipped: uint8."""
+    level = (s * (127.5 * gain)).add_(127.5 * offset + 127.5)
+    return level.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
 
 
 def stats(x: Tensor, name: str, clamp: float | None) -> TapStats:

@@ -154,10 +154,12 @@ def test_spectrum_picture_spans_the_range():
     level = 10 * np.log10(np.maximum(s.numpy(), 1e-30) / s.numpy().mean())
     expected = np.clip(np.rint(255 * np.clip(level / 20 + 0.5, 0, 1)), 0, 255)
     np.testing.assert_array_equal(result.picture[..., 0], expected)
-    assert result.picture[0, 0, 0] == 0 and result.picture[2, 2, 0] == 255
+    np.testing.assert_allclose(result.levels, np.maximum(level, -300), rtol=1e-6, atol=1e-6)
+    assert result.levels.dtype == np.float32 and result.picture[0, 0, 0] == 0 and result.picture[2, 2, 0] == 255
     assert (result.nyquist, result.cutoff, result.stopband, result.extent) == (2.0, 1.0, 1.5, (4.0, 4.0))
     assert result.radial.dtype == np.float32 and len(result.radial) == len(result.frequencies) == 3
-    assert not any(a.flags.writeable for a in (result.picture, result.radial, result.frequencies, result.slice_0))
+    assert not any(a.flags.writeable for a in (
+        result.picture, result.levels, result.radial, result.frequencies, result.slice_0))
 
 
 def test_spectrum_of_a_style_is_a_single_bin():
