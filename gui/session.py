@@ -16,7 +16,7 @@ import platformdirs
 
 from gui.history import same
 from gui.jobs import Jobs
-from renderer import state
+from renderer import content, state
 from renderer.images import write_whole
 from renderer.types import RenderRequest
 
@@ -59,7 +59,7 @@ class Session:
 
     def end(self) -> None:
         """After the window closed in good order and its jobs are done: the state is the last session's now."""
-        with suppress(OSError, ValueError):
+        with suppress(Exception):        # a full disk must not keep the window from closing
             if self._now.checkpoint.path:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 keep(self.folder / "last.json", self._now)
@@ -70,7 +70,8 @@ class Session:
 
 
 def keep(file: Path, request: RenderRequest) -> None:
-    text = state.to_json(request)
+    """Stamped, so that its files are found again. Raises UserError if the file can't be written."""
+    text = state.to_json(content.stamped(request))
     write_whole(file, lambda out: out.write(text.encode()))
 
 

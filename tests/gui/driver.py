@@ -64,7 +64,8 @@ class Window:
         self._environment = {
             **os.environ, "DISPLAY": display.name, "STYLESCOPE_REPORT": str(self._report), "OMP_NUM_THREADS": "1",
             "XDG_CONFIG_HOME": str(folder / "config"), "XDG_DATA_HOME": str(folder / "data"),
-            "XDG_CACHE_HOME": str(folder / "cache"), "XDG_PICTURES_DIR": str(folder / "Pictures"),
+            "XDG_CACHE_HOME": str(folder / "cache"), "XDG_STATE_HOME": str(folder / "state"),
+            "XDG_PICTURES_DIR": str(folder / "Pictures"),
             "HOME": str(folder), "PYTHONPATH": str(ROOT), "WAYLAND_DISPLAY": "", "XDG_SESSION_TYPE": "x11",
             **environment}
         self.process = subprocess.Popen([sys.executable, str(ROOT / entry), *arguments], cwd=ROOT,
