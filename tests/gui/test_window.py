@@ -182,7 +182,7 @@ def test_the_picture_on_screen_is_the_networks(window, tmp_path):
     """At a whole multiple, every pixel of the picture is a square of its colour."""
     count = len(list(window.captures.glob("*.png")))
     window.move("Viewer/Canvas", (0.02, 0.02))
-    window.key("f")
+    window.key("f", "g")                                             # without the pixel grid
     window.answered()
     window.click("Capture/Image")
     truth = np.array(Image.open(saved(window, count + 1)[-1]))
@@ -191,6 +191,8 @@ def test_the_picture_on_screen_is_the_networks(window, tmp_path):
     scale = (x1 - x0) // 32
     assert seen.shape == (32 * scale, 32 * scale, 3)
     np.testing.assert_array_equal(seen, truth.repeat(scale, 0).repeat(scale, 1))
+    window.move("Viewer/Canvas", (0.02, 0.02))
+    window.key("g")
 
 
 def test_viewer_alone_and_back(window):
