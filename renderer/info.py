@@ -35,6 +35,11 @@ def tap_info(tap: Tap) -> TapInfo:
     return TapInfo(tap.name, tuple(tap.shape), tap.w_row, rate, tap.cutoff, tap.stopband)
 
 
+def tap_named(info: ModelInfo, name: str) -> TapInfo:
+    """The tap of that name, which there must be."""
+    return next(tap for tap in info.taps if tap.name == name)
+
+
 def grows(config: GeneratorConfig) -> bool:
     """Whether the network is progressive and takes a level of detail."""
     return isinstance(config, StyleGAN1Config) or getattr(config, "architecture", None) == "growing"

@@ -1,16 +1,22 @@
-"""Pictures of many: how a style-mixing table and a grid of seeds are laid out and put together. No torch."""
+"""Pictures of many: the style-mixing table and the grid of seeds."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from nets.errors import UserError
+from renderer import latents, modes, view
 from renderer.colormaps import BACKDROP
+from renderer.info import tap_named
 from renderer.labels import Labels
-from renderer.types import Cells, MixTable, SeedGrid, Source
+from renderer.steps import Memo, Run
+from renderer.synthesis import Setting, Synthesis
+from renderer.types import Cells, MixTable, RenderRequest, SeedGrid, Source
 
 MOST_PIXELS = 400_000_000                # of one picture
 
@@ -27,6 +33,40 @@ class Plan(NamedTuple):
     @property
     def rows(self) -> int:
         return math.ceil(len(self.shown) / self.columns)
+
+
+class Many:
+    """Renders one picture after the other, and remembers only the whole: their taps could be gigabytes."""
+
+    def __init__(self, synthesis: Synthesis):
+        self._synthesis, self._whole = synthesis, Memo()
+
+    def clear(self) -> None:
+        self._whole.clear()
+
+    def show(self, run: Run, setting: Setting, request: RenderRequest) -> None:
+        """Fills `run` in for `request.table`, or else `request.seeds`."""
+        latent, mapping = replace(request.latent, x=0.0, y=0.0, z=None, w=None), setting.network.generator.mapping
+        if request.table is not None:
+            name, plan, mix = "table", table_plan(request.table), None
+            each = partial(latents.table_ws, mapping, latent, request.table)
+        else:
+            name, plan, mix = "seeds", seeds_plan(request.seeds), request.mix
+            each = partial(latents.seeds_ws, mapping, latent, mix, request.seeds.seeds)
+        key = setting.key, latent, mix, request.synth, request.tap, request.view, request.table, request.seeds
+        size = modes.shown_size(tap_named(setting.info, request.tap).shape, request.view.mode)
+        run.add(**run.step(name, self._whole, key, lambda: compose(
+            plan, size, self._pictures(run, setting, request, plan, each))))
+
+    def _pictures(self, run: Run, setting: Setting, request: RenderRequest, plan: Plan, each: partial,
+                  ) -> Iterator[np.ndarray | None]:
+        parts = (run.part(i, plan.count, f"{plan.name}: picture") for i in range(plan.count))
+        for ws in each():
+            if ws is None:
+                yield None
+            else:
+                value = self._synthesis.observe(setting, ws, request.synth, request.tap, next(parts)).value
+                yield view.picture(value[0], request.view)
 
 
 def table_plan(table: MixTable) -> Plan:
@@ -63,8 +103,8 @@ def seeds_name(seeds: tuple[int, ...]) -> str:
 
 
 def compose(plan: Plan, size: tuple[int, int], pictures: Iterable[np.ndarray | None],
-            ) -> tuple[np.ndarray, Cells, tuple[str, ...]]:
-    """The picture uint8 [H, W, 3], where its cells of `size` (height, width) are, and remarks.
+            ) -> dict:
+    """Of RenderResult: the picture, its cells of `size` (height, width), notes.
 
     `pictures`: of each cell [height, width, 3] in reading order; None: it stays empty. Raises UserError, before any is
     asked for, if there would be more than MOST_PIXELS.
@@ -84,4 +124,5 @@ def compose(plan: Plan, size: tuple[int, int], pictures: Iterable[np.ndarray | N
     notes = ()
     if any(plan.across + plan.down) and not labels.fits:
         notes = (f"pictures of {size[1]} x {size[0]} pixels are too small for labels beside them.",)
-    return picture, Cells(plan.columns, size, (labels.top, labels.left), plan.shown), notes
+    cells = Cells(plan.columns, size, (labels.top, labels.left), plan.shown)
+    return {"picture": view.read_only(picture), "cells": cells, "notes": notes}

@@ -9,9 +9,8 @@ from __future__ import annotations
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -21,11 +20,10 @@ from cuda_ops import dispatch
 from nets.errors import UserError, one_line
 from nets.stages import all_taps
 from renderer import device as devices
-from renderer import latents, many, modes, view
-from renderer.images import grid
-from renderer.info import clamp_of, fit, grows, previous_nyquist, tap_info
-from renderer.measures.spectrum import power
-from renderer.modes import Picked
+from renderer import latents, view
+from renderer.info import fit, grows, tap_info
+from renderer.look import Look
+from renderer.many import Many
 from renderer.opened import Network, Opened
 from renderer.resume import Observed
 from renderer.score import score
@@ -38,14 +36,10 @@ from renderer.types import (
     OpStatus,
     RenderRequest,
     RenderResult,
-    SpectrumResult,
     StageTime,
-    TapInfo,
-    View,
 )
 
 CACHE_BYTES = 1 << 30                    # of stage states
-COPIED_BYTES = 64 << 20                  # of a tap's values, from another device
 
 
 class Pipeline:
@@ -55,9 +49,8 @@ class Pipeline:
         self._opened = Opened()
         self._synthesis = Synthesis(cache_bytes)
         self._strip = Strip(self._synthesis)
-        self._setting, self._ops, self._ws = Memo(), Memo(), Memo()
-        self._signal, self._numbers, self._picked, self._view = (Memo() for _ in range(4))
-        self._many, self._power, self._spectrum = (Memo() for _ in range(3))
+        self._setting, self._ops, self._ws, self._signal = (Memo() for _ in range(4))
+        self._look, self._many = Look(), Many(self._synthesis)
 
     # -- faces --------------------------------------------------------------------------------------------------------
 
@@ -140,9 +133,10 @@ class Pipeline:
         with torch.inference_mode(), dispatch.use(checkpoint.backend):
             setting, request = self._prepare(run)
             if request.table is None and request.seeds is None:
-                self._show(run, setting, request, strip)
+                signal = self._run_stages(run, setting, request, strip)
+                self._look.show(run, setting, request, signal, self._signal.key)
             else:
-                run.add(**self._show_many(run, setting, request))
+                self._many.show(run, setting, request)
         run.known["memory_bytes"] = devices.memory_bytes(setting.network.device)
 
     def _tensor(self, run: Run) -> Tensor:
@@ -200,7 +194,7 @@ class Pipeline:
         key = *key, request.synth, request.tap
         reused = self._signal.key == key
         if not reused:
-            self._forget(self._numbers, self._picked, self._view)        # they hold the old value
+            self._look.clear()           # it holds the old value
         observed: Observed = self._signal.get(
             key, lambda: self._synthesis.observe(setting, ws, request.synth, request.tap, run, strip))
         if strip:
@@ -208,69 +202,13 @@ class Pipeline:
         run.times += [replace(t, reused=True) for t in observed.times] if reused else observed.times
         return observed.value
 
-    def _show(self, run: Run, setting: Setting, request: RenderRequest, strip: bool) -> None:
-        """The tap's picture, numbers and spectrum."""
-        signal = self._run_stages(run, setting, request, strip)
-        config, key = setting.network.generator.config, self._signal.key
-        clamp = clamp_of(config, request.tap)
-
-        def look() -> dict:
-            part = modes.of_pick(request.view)
-            picked = self._picked.get((key, part), lambda: [modes.pick(sample, part) for sample in signal])
-            return {**self._numbers.get(key, lambda: _numbers(signal[0], request.tap, clamp)),
-                    **_drawn(picked, tuple(signal.shape[1:]), request.view)}
-        run.add(**run.step("view", self._view, (key, request.view), look))
-        wanted = request.spectrum
-        if wanted is None:
-            return
-        tap = _tap(setting, request)
-        key = key, wanted.channel, wanted.beta
-
-        def spectrum() -> SpectrumResult:
-            s = self._power.get(key, lambda: power(_channels(signal[0], wanted.channel), wanted.beta, run.go_on))
-            return view.spectrum(s, wanted, tap, previous_nyquist(config, tap))
-        run.known["spectrum"] = run.step("spectrum", self._spectrum, (key, wanted), spectrum)
-
-    def _show_many(self, run: Run, setting: Setting, request: RenderRequest) -> dict:
-        """Of RenderResult: the style-mixing table, or the grid of seeds.
-
-        Only the whole picture is remembered: taps could be gigabytes.
-        """
-        latent, mapping = replace(request.latent, x=0.0, y=0.0, z=None, w=None), setting.network.generator.mapping
-        if request.table is not None:
-            plan, mix = many.table_plan(request.table), None
-            cells_ws = partial(latents.table_ws, mapping, latent, request.table)
-        else:
-            plan, mix = many.seeds_plan(request.seeds), request.mix
-            cells_ws = partial(latents.seeds_ws, mapping, latent, mix, request.seeds.seeds)
-        key = setting.key, latent, mix, request.synth, request.tap, request.view, request.table, request.seeds
-        size = modes.shown_size(_tap(setting, request).shape, request.view.mode)
-
-        def compose() -> dict:
-            drawn = self._each(run, setting, request, plan, iter(cells_ws()))
-            picture, cells, notes = many.compose(plan, size, drawn)
-            return {"picture": view.read_only(picture), "cells": cells, "notes": notes}
-        return run.step(plan.name.lower(), self._many, key, compose)
-
-    def _each(self, run: Run, setting: Setting, request: RenderRequest, plan: many.Plan, cells_ws: Iterator,
-              ) -> Iterator[np.ndarray | None]:
-        """The picture of each cell."""
-        parts = (run.part(i, plan.count, f"{plan.name}: picture") for i in range(plan.count))
-        for ws in cells_ws:
-            if ws is None:
-                yield None
-            else:
-                value = self._synthesis.observe(setting, ws, request.synth, request.tap, next(parts)).value
-                yield view.picture(value[0], request.view)
-
     # -- memory -------------------------------------------------------------------------------------------------------
 
-    def _shown(self) -> tuple[Memo | Strip, ...]:
-        return (self._strip, self._signal, self._numbers, self._picked, self._view, self._many, self._power,
-                self._spectrum)
+    def _shown(self) -> tuple[Memo | Strip | Look | Many, ...]:
+        return self._strip, self._signal, self._look, self._many
 
     @staticmethod
-    def _forget(*memos: Memo | Strip) -> None:
+    def _forget(*memos: Memo | Strip | Look | Many) -> None:
         for memo in memos:
             memo.clear()
 
@@ -293,36 +231,6 @@ class Pipeline:
         self._forget(*self._shown())
         gc.collect()
         self._opened.empty_cache()
-
-
-def _numbers(x: Tensor, tap: str, clamp: float | None) -> dict:
-    """Of RenderResult: the values of x [C, H, W] themselves, and what they amount to."""
-    known = {"stats": view.stats(x, tap, clamp)}
-    if x.device.type == "cpu" or x.nbytes <= COPIED_BYTES:
-        return {"values": view.as_numpy(x), **known}
-    return {"notes": (f"{x.nbytes >> 20} MiB of values are too many to copy from the device for each picture (at most "
-                      f"{COPIED_BYTES >> 20}): none are shown under the cursor.",), **known}
-
-
-def _drawn(picked: list[Picked], shape: tuple[int, int, int], wanted: View) -> dict:
-    """Of RenderResult: the picture of each sample of a tap [C, H, W], several as a grid."""
-    drawn = [view.draw(sample, shape, wanted) for sample in picked]
-    limits = drawn[0].limits if len({one.limits for one in drawn}) == 1 else None
-    if len(drawn) == 1:
-        return drawn[0]._asdict()
-    return {"picture": view.read_only(grid([one.picture for one in drawn])), "limits": limits}
-
-
-def _tap(setting: Setting, request: RenderRequest) -> TapInfo:
-    return next(tap for tap in setting.info.taps if tap.name == request.tap)
-
-
-def _channels(x: Tensor, channel: int | None) -> Tensor:
-    """One channel of x [C, H, W], the last one if there are not so many, or all."""
-    if channel is None:
-        return x
-    channel = min(max(channel, 0), len(x) - 1)
-    return x[channel:channel + 1]
 
 
 def _ops(device: torch.device, backend: str) -> tuple[OpStatus, ...]:

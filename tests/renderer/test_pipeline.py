@@ -8,8 +8,7 @@ import torch
 from tiny_networks import TINY, good, stage_names, tiny
 
 from nets.errors import UserError
-from renderer import pipeline as pipeline_module
-from renderer import synthesis
+from renderer import look, synthesis
 from renderer.colormaps import BACKDROP
 from renderer.pipeline import Pipeline
 from renderer.types import (
@@ -74,8 +73,8 @@ def test_view_and_spectrum_run_no_stage(asked, ran, name):
 
 def test_the_range_runs_no_transform(asked, monkeypatch):
     """Nor does the colormap: the power is remembered apart from its picture."""
-    calls, original = [], pipeline_module.power
-    monkeypatch.setattr(pipeline_module, "power", lambda *args: calls.append(1) or original(*args))
+    calls, original = [], look.power
+    monkeypatch.setattr(look, "power", lambda *args: calls.append(1) or original(*args))
     pipeline, base = Pipeline(), asked("sg2-skip", spectrum=Spectrum())
     for spectrum in (Spectrum(), Spectrum(range_db=10.0), Spectrum(range_db=9.0, colormap="magma")):
         good(pipeline.render(replace(base, spectrum=spectrum)))
