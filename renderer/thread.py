@@ -27,6 +27,9 @@ class RenderThread:
     answer while the mouse still moves, slow ones turn to the newest. So that slow ones too show something during a long
     drag, a request is seen through when for HUNGER seconds nothing else was. One for another checkpoint never waits.
 
+    An answer may come early, with only its strip of layers not complete. `latest` is then that answer, and the same
+    request completed follows, unless a newer one waits: for that the rest is given up at once.
+
     `wake` is called, from the render thread, after each new result and when the activity changes.
     """
 
@@ -38,6 +41,7 @@ class RenderThread:
         self._dropped: RenderRequest | None = None       # cancelled: not taken up again until another was asked for
         self._cancelled = self._closed = False
         self._latest: RenderResult | None = None
+        self._is_early = False                           # the latest result is not complete
         self._activity: Activity | None = None
         self._began = time.monotonic()                   # work on the current request
         self._hungry_since: float | None = None          # the first request abandoned since the latest result
@@ -86,7 +90,7 @@ class RenderThread:
         render = _start_renderer()
         while (request := self._take()) is not None:
             try:
-                self._answer(render(request, self._is_stale, self._progress))
+                self._answer(render(request, self._is_stale, self._progress, self._answer_early))
             except Abandoned:
                 self._give_up()
             except Exception as error:
@@ -102,7 +106,7 @@ class RenderThread:
                 if self._closed:
                     return None
                 request, self._waiting = self._waiting, None
-                if self._latest is None or request != self._latest.request:          # else just answered
+                if self._latest is None or request != self._latest.request or self._is_early:   # else just answered
                     self._current, self._began, self._cancelled = request, time.monotonic(), False
                     return request
 
@@ -119,20 +123,28 @@ class RenderThread:
         with self._changed:
             if self._cancelled:
                 return
-            self._latest, self._hungry_since = result, None
+            self._latest, self._is_early, self._hungry_since = result, False, None
             if self._waiting is None:
                 self._current = self._activity = None
         self._wake_window()
 
+    def _answer_early(self, result: RenderResult) -> None:
+        with self._changed:
+            if self._cancelled or self._closed:
+                raise Abandoned
+            self._latest, self._is_early, self._hungry_since = result, True, None
+            self._activity = Activity("Looking at the other layers", None, self._began)
+        self._wake_window()
+
     def _give_up(self) -> None:
         with self._changed:
-            if self._hungry_since is None:
+            if self._hungry_since is None and not self._is_answered():
                 self._hungry_since = time.monotonic()
 
     def _is_stale(self) -> bool:
         """Asked between stages: whether to give up the current request."""
         with self._changed:
-            if self._is_unwanted():
+            if self._is_unwanted() or self._is_answered() and self._waiting is not None:
                 return True
             now = time.monotonic()
             is_hungry = self._hungry_since is not None and now - self._hungry_since > HUNGER
@@ -142,6 +154,10 @@ class RenderThread:
         """Whether the current request is not worth another moment, even while its file is being opened."""
         is_elsewhere = self._waiting is not None and self._waiting.checkpoint != self._current.checkpoint
         return self._closed or self._cancelled or is_elsewhere
+
+    def _is_answered(self) -> bool:
+        """Whether only the rest of the current request's answer is missing."""
+        return self._is_early and self._latest.request == self._current
 
     def _progress(self, text: str, fraction: float | None) -> None:
         with self._changed:

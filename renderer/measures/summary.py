@@ -22,7 +22,7 @@ SIDE = 64                                # pixels: largest width or height of a 
 BETA = 8.0                               # of the Kaiser window, as in spectrum.power
 SEED = 0                                 # of the signs: always the same ones, so that the curve does not flicker
 MAX_SIGNS = 4
-MEDIAN_PIXELS = 1 << 16                  # more are sampled
+MEDIAN_PIXELS = 1 << 14                  # more are sampled
 SAFE = 1e-30, 1e30                       # energies that float32 squares and sums keep well clear of its limits
 
 
@@ -52,13 +52,21 @@ def summary(x: Tensor, tap: TapInfo, clamp: float | None = None) -> TapSummary:
 
 
 def _energy(x: Tensor) -> Tensor:
-    """Sum over channels of x²: [H, W]."""
+    """Sum over channels of x²: [H, W]. Each of the ways is one pass over memory where it is taken."""
+    if not x.is_contiguous():            # channels last
+        return torch.linalg.vector_norm(_columns(x), dim=0).square().unflatten(0, x.shape[1:])
     if x.device.type != "cpu" or x[0].numel() <= 4096:
         return x.square().sum(dim=0)
     energy = torch.zeros_like(x[0])
-    for channel in x:                    # one pass, while the sum stays in the processor's cache
+    for channel in x:                    # the sum stays in the processor's cache
         energy.addcmul_(channel, channel)
     return energy
+
+
+def _columns(x: Tensor) -> Tensor:
+    """x as [C, H W], without a copy where channels come last in memory, too."""
+    last = x.permute(1, 2, 0)
+    return last.flatten(0, 1).T if last.is_contiguous() else x.flatten(1)
 
 
 def _tamed(x: Tensor) -> tuple[Tensor, Tensor | None, float, float]:
@@ -132,21 +140,22 @@ def curve(x: Tensor, rate: float, signs: Tensor) -> tuple[np.ndarray, Tensor]:
     Estimated from one FFT for each row of `signs` [K, C], +-1; exact if they are the identity. No power is -300 dB.
     """
     size = x.shape[1:]
-    sums = (signs @ x.flatten(1)).unflatten(1, size)                            # [K, H, W]
-    centred = sums - sums.mean(dim=(1, 2), keepdim=True)
-    centred = centred * (centred.abs().amax() > 16 * torch.finfo(x.dtype).eps * sums.abs().amax())    # else rounding
-    half = torch.fft.rfft2(centred * _window(*size, x.device))
-    ring, twice, counts = _rings(*size, rate, x.device)
-    power = torch.view_as_real(half).square().sum(dim=(0, 3)) * twice
-    means = torch.bincount(ring, power.flatten(), len(counts) + 1)[:-1] / counts
-    relative = means / _positive(power.sum() / (size[0] * size[1]))
-    return _frequencies(len(counts)), 10 * relative.clamp(min=FLOOR).log10()
+    sums = (signs @ _columns(x)).unflatten(1, size)                             # [K, H, W]
+    rounding = 16 * torch.finfo(x.dtype).eps * torch.linalg.vector_norm(sums)
+    windowed = sums.sub_(sums.mean(dim=(1, 2), keepdim=True)).mul_(_window(*size, x.device))
+    squares = torch.view_as_real(torch.fft.rfft2(windowed)).square_()           # [K, H, W // 2 + 1, 2]
+    index, counts = _rings(*size, rate, x.device)
+    power = _once_and_twice(sum(torch.bincount(index, part.flatten(), 2 * len(counts)) for part in squares))
+    mean = power.sum() / (size[0] * size[1])
+    relative = power / torch.where(mean > rounding.square(), mean, torch.inf)   # Parseval: mean = sum of windowed²
+    levels = 10 * (relative / counts)[:-1].clamp(min=FLOOR).log10()
+    return _frequencies(len(levels)), levels
 
 
 def _signs(x: Tensor) -> Tensor:
     """[K, C]: fewer for larger maps, whose rings have more bins to average over. The identity for very few channels."""
     pixels = x[0].numel()
-    count = MAX_SIGNS if pixels <= 1 << 16 else 2 if pixels <= 1 << 18 else 1
+    count = MAX_SIGNS if pixels <= 1 << 12 else 2 if pixels <= 1 << 14 else 1
     return _all_signs(len(x), x.device)[:count] if len(x) > count else torch.eye(len(x), device=x.device)
 
 
@@ -163,17 +172,24 @@ def _window(height: int, width: int, device: torch.device) -> Tensor:
 
 
 @lru_cache(16)
-def _rings(height: int, width: int, rate: float, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """For the bins of rfft2: each one's ring [H (W // 2 + 1)], the last beyond Nyquist; how often each column counts in
-    the whole spectrum [W // 2 + 1]; and the rings' bins [F]."""
+def _rings(height: int, width: int, rate: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For real and imaginary parts of rfft2's bins: the index of each one's ring, [H (W // 2 + 1) 2]; and how many bins
+    of the whole spectrum each ring has, [F + 1], where the last is all beyond Nyquist.
+
+    Columns that stand for two in the whole spectrum are indexed apart, F + 1 further.
+    """
     fy = torch.fft.fftfreq(height, dtype=torch.float64) * rate
     fx = torch.fft.rfftfreq(width, dtype=torch.float64) * rate
-    last = math.floor(rate / 2) + 1
-    ring = (torch.hypot(fy[:, None], fx[None, :]).flatten() + 0.5).floor().clamp(max=last).int()
-    twice = torch.full([width // 2 + 1], 2.0)
-    twice[[0, -1] if width % 2 == 0 else [0]] = 1
-    counts = torch.bincount(ring, twice.repeat(height), last + 1)[:-1]
-    return ring.to(device), twice.to(device), counts.to(device)
+    count = math.floor(rate / 2) + 2
+    ring = (torch.hypot(fy[:, None], fx[None, :]) + 0.5).floor().clamp(max=count - 1).int()
+    ring[:, 1:(width + 1) // 2] += count
+    ring = ring.flatten().to(device)
+    return ring.repeat_interleave(2), _once_and_twice(torch.bincount(ring, minlength=2 * count))
+
+
+def _once_and_twice(bins: Tensor) -> Tensor:
+    once, twice = bins.chunk(2)
+    return once + 2 * twice
 
 
 @lru_cache(64)

@@ -29,7 +29,9 @@ class Stage:
         self.error: Exception | None = None
         self.loading = False
 
-    def render(self, request, abandoned, progress):
+    def render(self, request, abandoned=None, progress=None, early=None):
+        if abandoned is None:                                # the thread has ended, its network is closed
+            return RenderResult(request)
         x = request.latent.x
         self.begun.append(x)
         try:
@@ -210,7 +212,7 @@ def test_cancel_changes_nothing_else(start, stage, loading):
 def test_cancel_discards_what_finishes_all_the_same(start, stage, monkeypatch):
     entered = threading.Event()
 
-    def deaf(request, abandoned, progress):
+    def deaf(request, *_):
         entered.set()
         stage.finish.wait(SECONDS)
         return RenderResult(request)
