@@ -121,6 +121,8 @@ class App:
     # -- between the window and the renderer --------------------------------------------------------------------------
 
     def _submit(self) -> None:
+        while self._seen is not None and self._seen.request == self.desk.saver.request:
+            self.desk.saver.take(self._seen)         # just answered: it would not be begun again
         wanted = self.desk.saver.request or replace(self.request, compare=None)
         if wanted != self._submitted:
             self.thread.submit(wanted)
@@ -131,7 +133,7 @@ class App:
         if result is None or result is self._seen:
             return
         self._seen = result
-        if self.desk.saver.take(result):
+        if self.desk.saver.take(result) and result.request != replace(self.request, compare=None):
             return
         if result.info:
             self.request = completed(self.request, result)
