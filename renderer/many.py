@@ -1,22 +1,16 @@
-"""Pictures of many: the style-mixing table and the grid of seeds."""
+"""Pictures of many: how a style-mixing table and a grid of seeds are laid out and put together. No torch."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
 from nets.errors import UserError
-from renderer import latents, modes, view
 from renderer.colormaps import BACKDROP
-from renderer.info import tap_named
 from renderer.labels import Labels
-from renderer.steps import Memo, Run
-from renderer.synthesis import Setting, Synthesis
-from renderer.types import Cells, MixTable, RenderRequest, SeedGrid, Source
+from renderer.types import Cells, MixTable, SeedGrid, Source
 
 MOST_PIXELS = 400_000_000                # of one picture
 
@@ -33,40 +27,6 @@ class Plan(NamedTuple):
     @property
     def rows(self) -> int:
         return math.ceil(len(self.shown) / self.columns)
-
-
-class Many:
-    """Renders one picture after the other, and remembers only the whole: their taps could be gigabytes."""
-
-    def __init__(self, synthesis: Synthesis):
-        self._synthesis, self._whole = synthesis, Memo()
-
-    def clear(self) -> None:
-        self._whole.clear()
-
-    def show(self, run: Run, setting: Setting, request: RenderRequest) -> None:
-        """Fills `run` in for `request.table`, or else `request.seeds`."""
-        latent, mapping = replace(request.latent, x=0.0, y=0.0, z=None, w=None), setting.network.generator.mapping
-        if request.table is not None:
-            name, plan, mix = "table", table_plan(request.table), None
-            each = partial(latents.table_ws, mapping, latent, request.table)
-        else:
-            name, plan, mix = "seeds", seeds_plan(request.seeds), request.mix
-            each = partial(latents.seeds_ws, mapping, latent, mix, request.seeds.seeds)
-        key = setting.key, latent, mix, request.synth, request.tap, request.view, request.table, request.seeds
-        size = modes.shown_size(tap_named(setting.info, request.tap).shape, request.view.mode)
-        run.add(**run.step(name, self._whole, key, lambda: compose(
-            plan, size, self._pictures(run, setting, request, plan, each))))
-
-    def _pictures(self, run: Run, setting: Setting, request: RenderRequest, plan: Plan, each: partial,
-                  ) -> Iterator[np.ndarray | None]:
-        parts = (run.part(i, plan.count, f"{plan.name}: picture") for i in range(plan.count))
-        for ws in each():
-            if ws is None:
-                yield None
-            else:
-                value = self._synthesis.observe(setting, ws, request.synth, request.tap, next(parts)).value
-                yield view.picture(value[0], request.view)
 
 
 def table_plan(table: MixTable) -> Plan:
@@ -125,4 +85,5 @@ def compose(plan: Plan, size: tuple[int, int], pictures: Iterable[np.ndarray | N
     if any(plan.across + plan.down) and not labels.fits:
         notes = (f"pictures of {size[1]} x {size[0]} pixels are too small for labels beside them.",)
     cells = Cells(plan.columns, size, (labels.top, labels.left), plan.shown)
-    return {"picture": view.read_only(picture), "cells": cells, "notes": notes}
+    picture.flags.writeable = False
+    return {"picture": picture, "cells": cells, "notes": notes}

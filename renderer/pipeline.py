@@ -21,9 +21,9 @@ from nets.errors import UserError, one_line
 from nets.stages import all_taps
 from renderer import device as devices
 from renderer import latents, view
+from renderer.gallery import Gallery
 from renderer.info import fit, grows, tap_info
 from renderer.look import Look
-from renderer.many import Many
 from renderer.opened import Network, Opened
 from renderer.resume import Observed
 from renderer.score import score
@@ -50,7 +50,7 @@ class Pipeline:
         self._synthesis = Synthesis(cache_bytes)
         self._strip = Strip(self._synthesis)
         self._setting, self._ops, self._ws, self._signal = (Memo() for _ in range(4))
-        self._look, self._many = Look(), Many(self._synthesis)
+        self._look, self._gallery = Look(), Gallery(self._synthesis)
 
     # -- faces --------------------------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Pipeline:
                 signal = self._run_stages(run, setting, request, strip)
                 self._look.show(run, setting, request, signal, self._signal.key)
             else:
-                self._many.show(run, setting, request)
+                self._gallery.show(run, setting, request)
         run.known["memory_bytes"] = devices.memory_bytes(setting.network.device)
 
     def _tensor(self, run: Run) -> Tensor:
@@ -204,11 +204,11 @@ class Pipeline:
 
     # -- memory -------------------------------------------------------------------------------------------------------
 
-    def _shown(self) -> tuple[Memo | Strip | Look | Many, ...]:
-        return self._strip, self._signal, self._look, self._many
+    def _shown(self) -> tuple[Memo | Strip | Look | Gallery, ...]:
+        return self._strip, self._signal, self._look, self._gallery
 
     @staticmethod
-    def _forget(*memos: Memo | Strip | Look | Many) -> None:
+    def _forget(*memos: Memo | Strip | Look | Gallery) -> None:
         for memo in memos:
             memo.clear()
 
