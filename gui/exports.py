@@ -31,16 +31,16 @@ class Exporter:
         self._jobs, self._folder = jobs, folder
 
     def save(self, request: RenderRequest, what: str, suffix: str, write: Write) -> None:
-        """`write` gets the path: '..._<tap>_<what>_<time><suffix>'."""
+        """`write` gets the path: '<network>_<seed>_<what>_<time><suffix>'."""
         folder = self._folder()
-        name = f"{stem(request)}_{request.tap}_{what}_{time.strftime('%Y%m%d-%H%M%S')}"
+        name = f"{stem(request)}_{what}_{time.strftime('%Y%m%d-%H%M%S')}"
 
         def job() -> str:
             folder.mkdir(parents=True, exist_ok=True)
             path = free_path(folder, name, suffix)
             write(path)
             return f"Saved {path}"
-        self._jobs.run(f"save the {what.replace('-', ' ')}", job)
+        self._jobs.run(f"save {what}{suffix}", job)
 
 
 # -- one spectrum -----------------------------------------------------------------------------------------------------
@@ -91,8 +91,9 @@ def _curves(spectrum: SpectrumResult) -> dict[str, np.ndarray]:
 def strip_csv(result: RenderResult, taps: Sequence[TapSummary]) -> Write:
     """A line for each frequency, a column for each tap, empty beyond the tap's Nyquist frequency."""
     longest = max((tap.frequencies for tap in taps), key=len)
-    lines = [*_about(result), f"levels: {LEVEL}", "S: mean over the ring within 0.5 of each frequency, estimated from a "
-             "few random projections of the tap's channels", "one column per tap, in the network's order"]
+    lines = [*_about(result), f"levels: {LEVEL}",
+             "S: mean over the ring within 0.5 of each frequency, from a few random projections of the channels",
+             "one column per tap, in the network's order"]
     return _text(csv(lines, {FREQUENCY: longest, **{f"{tap.name} (dB)": tap.radial for tap in taps}}))
 
 

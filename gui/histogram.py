@@ -29,13 +29,18 @@ class Histogram:
         self.logarithmic = False
         self._held: Held | None = None
 
-    def __call__(self, stats: TapStats, view: View, scale: Scale | None, colormap: str) -> View:
-        """Draws it, and gives `view` back with the gain and offset it was dragged to; no `scale`: no bar."""
+    def __call__(self, stats: TapStats, view: View, scale: Scale | None, colormap: str, why_not: str = "") -> View:
+        """Draws it, and gives `view` back with the gain and offset it was dragged to.
+
+        Without `scale` the place of the bar says why there is none.
+        """
         limits = scale.limits(view) if scale else None
         axis = self._held.axis if self._held else axis_of(stats, limits)
         self._bars(stats, axis)
         if limits is not None:
             view = self._bar(view, scale, limits, axis, colormap)
+        else:
+            widgets.text(why_not, "faint")
         _values(stats)
         return view
 
@@ -53,7 +58,7 @@ class Histogram:
             if count:
                 top = high.y - max((high.y - low.y - theme.em(0.2)) * count, 1)
                 draw.add_rect_filled(ImVec2(left, top), ImVec2(max(right - 1, left + 1), high.y), theme.ink("dim"))
-        for value, color in ((0.0, "accent"), (stats.mean, "text")):
+        for value, color in ((stats.minimum, "faint"), (stats.maximum, "faint"), (0.0, "accent"), (stats.mean, "text")):
             x = low.x + width * share(value, axis)
             if low.x <= x <= high.x:
                 draw.add_line(ImVec2(x, low.y), ImVec2(x, high.y), theme.ink(color))

@@ -110,6 +110,10 @@ def mark_plot() -> None:
     report.mark_rectangle("Plot", position.x, position.y, position.x + size.x, position.y + size.y)
 
 
+def double_clicked() -> bool:
+    return implot.is_plot_hovered() and imgui.is_mouse_double_clicked(0)
+
+
 def decibels(level: float) -> str:
     return f"{level:.1f} dB".replace("-", "−")
 

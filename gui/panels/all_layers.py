@@ -133,6 +133,8 @@ class AllLayersPanel:
             self._draw(curves, request.tap)
             meant = self._read(curves)
             plots.mark_plot()
+            if plots.double_clicked():
+                self._limits = None      # all of it again
             clicked = implot.is_plot_hovered() and imgui.is_mouse_released(0) and not any(_drag())
         return meant if clicked else ""
 

@@ -46,9 +46,10 @@ class ChannelPanel:
         self._histogram = Histogram()
         self._found: tuple[str, int] | None = None       # a tap's strongest channel, to be shown
         self.commands = (
-            Command("Next channel", lambda q, r: stepped_channel(q, r, 1), ".", "View", 3),
-            Command("Previous channel", lambda q, r: stepped_channel(q, r, -1), ",", "View", 3),
-            Command("Strongest channel", lambda q, r: self._find_strongest(r), "", "View", 3),
+            Command("Next channel", lambda q, r: stepped_channel(q, r, 1), ".", "View", 3, why_not=_nothing_open),
+            Command("Previous channel", lambda q, r: stepped_channel(q, r, -1), ",", "View", 3, why_not=_nothing_open),
+            Command("Strongest channel", lambda q, r: self._find_strongest(r), "", "View", 3, why_not=_no_values),
+            Command("Auto range", auto_ranged, "", "View", 3, why_not=_no_values),
         )
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
@@ -87,20 +88,19 @@ class ChannelPanel:
 
     def _one(self, view: View, count: int, result: RenderResult) -> View:
         """The channel: slider, a step down and up, and the strongest one."""
-        with widgets.row("Channel", "Ctrl+click to type; , and . step through them", view.channel != 0) as line:
-            side = imgui.get_frame_height()
-            imgui.set_next_item_width(imgui.calc_item_width() - 3 * side)
+        tip, room = "Ctrl+click to type; , and . step through them", -3 * imgui.get_frame_height()
+        with widgets.row("Channel", tip, view.channel != 0, width=room) as line:
             channel = widgets.int_bar("Channel", view.channel, 0, count - 1, f"%d of {count}")
-            for glyph, step, name, tip in ((fonts.PREVIOUS, -1, "Previous channel", "Previous channel (,)"),
-                                           (fonts.NEXT, 1, "Next channel", "Next channel (.)")):
-                imgui.same_line(0, 0)
-                why_not = "" if 0 <= channel + step < count else "There is no further channel"
-                if widgets.icon(glyph, name, tip, why_not):
-                    channel += step
+        for glyph, step, name, tip in ((fonts.PREVIOUS, -1, "Previous channel", "Previous channel (,)"),
+                                       (fonts.NEXT, 1, "Next channel", "Next channel (.)")):
             imgui.same_line(0, 0)
-            if widgets.icon(fonts.STRONGEST, "Strongest channel", "To the channel with the largest energy, the sum of "
-                            "its squares", "" if result.values is not None else "The layer's values are not here yet"):
-                self._find_strongest(result)
+            why_not = "" if 0 <= channel + step < count else "There is no further channel"
+            if widgets.icon(glyph, name, tip, why_not):
+                channel += step
+        imgui.same_line(0, 0)
+        if widgets.icon(fonts.STRONGEST, "Strongest channel", "To the channel with the largest energy, the sum of its "
+                        "squares", "" if result.values is not None else "The layer's values are not here yet"):
+            self._find_strongest(result)
         return replace(view, channel=0 if line.reset else channel)
 
     def _find_strongest(self, result: RenderResult) -> None:
@@ -123,8 +123,10 @@ class ChannelPanel:
         if widgets.small_toggle("log", self._histogram.logarithmic, LOGARITHMIC, "Logarithmic"):
             self._histogram.logarithmic = not self._histogram.logarithmic
         if stats.histogram:
+            why_not = "Components have a scale of their own" if view.mode == "pca" else (
+                "Every channel has a range of its own" if view.range == "each" else "")
             scale = None if view.mode == "pca" else levels.shown_scale(result, view)
-            view = self._histogram(stats, view, scale, "grey" if view.mode == "rgb" else view.colormap)
+            view = self._histogram(stats, view, scale, "grey" if view.mode == "rgb" else view.colormap, why_not)
         _facts(stats)
         return view
 
@@ -134,13 +136,11 @@ def _range(view: View, stats: TapStats | None, default: str) -> View:
     names = {"minmax": "min-max"}
     several = view.mode in ("rgb", "pca", "sheet") or view.range == "each"
     options = [name for name in RANGES if name != "each" or several]
-    with widgets.row("Range", RANGES[names.get(view.range, view.range)], view.range != default) as line:
-        width = theme.em(2.8)
-        imgui.set_next_item_width(imgui.calc_item_width() - width - imgui.get_style().item_inner_spacing.x)
-        chosen = widgets.drop_down("Range", names.get(view.range, view.range), options, [RANGES[o] for o in options])
-        imgui.same_line(0, imgui.get_style().item_inner_spacing.x)
-        why_not = "" if stats is not None else "The layer's values are not here yet"
-        auto = widgets.button("Auto", AUTO, why_not, width)
+    shown, width, gap = names.get(view.range, view.range), theme.em(2.8), imgui.get_style().item_inner_spacing.x
+    with widgets.row("Range", RANGES[shown], view.range != default, width=-(width + gap)) as line:
+        chosen = widgets.drop_down("Range", shown, options, [RANGES[option] for option in options])
+    imgui.same_line(0, gap)
+    auto = widgets.button("Auto", AUTO, "" if stats is not None else "The layer's values are not here yet", width)
     view = replace(view, range=default if line.reset else chosen.replace("-", ""))
     return levels.auto(view, stats) if auto else view
 
@@ -176,6 +176,18 @@ def _facts(stats: TapStats) -> None:
         if index % 2:
             imgui.same_line(start + width / 2)
         widgets.fact(name, value, tip, "warning" if warns else "text", label=theme.em(4.6), room=width / 2)
+
+
+def _nothing_open(request: RenderRequest, result: RenderResult) -> str:
+    return "" if tap_of(request, result) else "Open a network first"
+
+
+def _no_values(request: RenderRequest, result: RenderResult) -> str:
+    return "" if result.values is not None and result.stats is not None else "There is no single layer to measure"
+
+
+def auto_ranged(request: RenderRequest, result: RenderResult) -> RenderRequest:
+    return replace(request, view=levels.auto(request.view, result.stats))
 
 
 def tap_of(request: RenderRequest, result: RenderResult) -> TapInfo | None:

@@ -60,7 +60,7 @@ class RadialPanel:
              exports.profile_csv(result)),
             ("Curves as an array", "Structured float32 [F]: frequency, radial, slice_0, slice_45", ".npy",
              exports.profile_npy(result)))
-        plots.export(self._exporter, result.request, "radial-profile", items,
+        plots.export(self._exporter, result.request, f"{result.request.tap}_radial-profile", items,
                      "" if items else "There is no spectrum yet")
 
     def _plot(self, spectrum: SpectrumResult, shown: tuple) -> None:
@@ -84,6 +84,8 @@ class RadialPanel:
             plots.name_lines(marks)
             self._read(curves)
             plots.mark_plot()
+            if plots.double_clicked():
+                self._limits = None      # all of it again
 
     def _fit(self, spectrum: SpectrumResult, shown: tuple) -> None:
         """Shows the whole curve when another signal is looked at; keeps the person's zoom otherwise."""

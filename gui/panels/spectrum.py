@@ -92,7 +92,8 @@ class SpectrumPanel:
              exports.levels_npy(result)),
             ("Profiles", "Radial mean and slices over frequency, with their definitions", ".csv",
              exports.profile_csv(result)))
-        plots.export(self._exporter, result.request, "spectrum", items, "" if items else "There is no spectrum yet")
+        plots.export(self._exporter, result.request, f"{result.request.tap}_spectrum", items,
+                     "" if items else "There is no spectrum yet")
 
     # -- the picture --------------------------------------------------------------------------------------------------
 
@@ -123,6 +124,8 @@ class SpectrumPanel:
             self._read(spectrum)
             implot.pop_plot_clip_rect()
             plots.mark_plot()
+            if plots.double_clicked():
+                self._limits = None      # all of it again
         _color_scale(ImVec2(position.x + size.x + theme.em(0.5), position.y), size.y, wanted)
 
     def _draw(self, spectrum: SpectrumResult) -> None:

@@ -155,7 +155,7 @@ def test_every_mode_shows_its_own_controls(window, name, mode):
     assert ("Channel/Colormap" in here) == (mode not in ("rgb", "pca"))
     assert ("Channel/R" in here) == (mode == "rgb") and ("Channel/Channel" in here) == (mode == "channel")
     assert ("Channel/Order/energy" in here) == (mode == "sheet")
-    assert ("Channel/Range bar" in here) == (mode != "pca")
+    assert ("Channel/Shown range" in here) == (mode != "pca")
     assert report["picture"][0] > 16 if mode == "sheet" else report["picture"] == [16, 16, 3]
 
 
