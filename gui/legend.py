@@ -11,7 +11,7 @@ from gui.placement import Rectangle
 from gui.values import figures
 from renderer.types import RenderResult
 
-WIDTH_EMS = 4.6
+WIDTH_EMS = 5.2
 COLOURED = ("channel", "mean", "rms", "sheet")       # view modes that go through a colormap
 
 

@@ -136,6 +136,7 @@ class Pane:
             imgui.reset_mouse_drag_delta(button)
             if button == 0 and drags_latent:
                 dragged = (moved.x, moved.y)
+                imgui.set_mouse_cursor(imgui.MouseCursor_.resize_all)
             else:
                 look.placement = look.placement.panned((moved.x, moved.y), room, size)
         clicked = imgui.is_item_deactivated() and imgui.is_mouse_released(0) and not self._moved

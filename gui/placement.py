@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 LARGEST_PIXEL = 128.0                    # screen pixels a picture's pixel may cover
 SMALLEST_WIDTH = 16.0
+WHOLE_SHARE = 0.8                        # of the width that fits, for a whole multiple to be taken instead
 Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
 
 
@@ -59,10 +60,10 @@ FIT = Placement()
 
 
 def fitting_width(room: tuple[float, float], size: tuple[int, int]) -> float:
-    """The largest width at which all of the picture is seen; whole multiples where the picture is magnified."""
+    """The largest width at which all of the picture is seen; a whole multiple where that wastes little of the room."""
     width = min(room[0], room[1] * size[1] / size[0])
-    multiple = int(width / size[1])
-    return float(max(multiple * size[1] if multiple >= 1 else width, 1.0))
+    whole = int(width / size[1]) * size[1]
+    return float(max(whole if whole >= WHOLE_SHARE * width else width, 1.0))
 
 
 def pixel_at(point: tuple[float, float], rectangle, size: tuple[int, int]) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
 """Pictures on the graphics card, and the canvas that shows one at exactly the screen's pixels.
 
 ImGui draws every image with bilinear sampling. So a picture is first drawn into a texture as large as its place on the
-screen, nearest where it is magnified and averaged where it is minified, and that texture is shown pixel by pixel.
+screen, each of whose pixels averages what it covers of the picture, and that texture is shown pixel by pixel.
 """
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ void main() {
     position = vec2(gl_VertexID & 1, gl_VertexID >> 1);
     gl_Position = vec4(mix(rectangle.xy, rectangle.zw, position), 0.0, 1.0);
 }"""
-# Minified by r, a pixel of the screen is the average over the r x r pixels that it covers, of the mipmap next below r,
-# exactly, so no ratio aliases. Lines between pixels stand out from their colour, by luminance (ITU-R BT.709).
+# A pixel of the screen is the average over the r x r pixels of the picture that it covers, of the mipmap next below r,
+# exactly: no ratio aliases, and magnified, every pixel is as large as any other, with sharp edges. Lines between large
+# pixels stand out from their colour, by luminance (ITU-R BT.709).
 _FRAGMENT = """#version 330
 uniform sampler2D picture;
 uniform float covered;                   // r: pixels of the picture to one of the screen
@@ -28,7 +29,7 @@ uniform float lines;                     // opacity of the pixel grid
 in vec2 position;
 out vec4 color;
 vec3 average() {
-    int level = int(floor(log2(covered)));
+    int level = max(int(floor(log2(covered))), 0);
     ivec2 size = textureSize(picture, level);
     vec2 reach = 0.5 * covered * vec2(size) / vec2(textureSize(picture, 0));
     vec2 low = max(position * size - reach, 0.0), high = min(position * size + reach, vec2(size));
@@ -42,16 +43,13 @@ vec3 average() {
         }
     return sum / area;
 }
-vec3 nearest() {
-    ivec2 size = textureSize(picture, 0);
-    vec2 at = position * size;
-    vec3 shown = texelFetch(picture, min(ivec2(at), size - 1), 0).rgb;
-    vec2 beside = fract(at);
+void main() {
+    vec3 shown = average();
+    vec2 beside = fract(position * textureSize(picture, 0));
     if (lines > 0.0 && min(beside.x, beside.y) < covered)
         shown = mix(shown, vec3(dot(shown, vec3(0.2126, 0.7152, 0.0722)) < 0.5), lines);
-    return shown;
-}
-void main() { color = vec4(covered > 1.0 ? average() : nearest(), 1.0); }"""
+    color = vec4(shown, 1.0);
+}"""
 
 Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
 _redraws = 0
