@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gui import placement, requests, rows, settings, sources, words
+from gui import placement, requests, rows, settings, words
 from gui.browser import listing
 from gui.jobs import Jobs
 from gui.messages import Messages
@@ -165,13 +165,6 @@ def test_no_transform_is_the_files_own():
 
 
 # -- mixing -----------------------------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("text, wanted", [
-    ("1-4, 9", (1, 2, 3, 4, 9)), ("7", (7,)), ("3;2 1", (3, 2, 1)), ("", ()), ("x", ()), ("5-", ()), ("-3", ()),
-    ("1-1000000", ()), ("99999999999", ()), ("0-63", tuple(range(64))), ("0-63,64", ()), ("4-1", ())])
-def test_numbers(text, wanted):
-    assert sources.numbers(text) == wanted
-
 
 def test_ranges_of_rows():
     import fake
