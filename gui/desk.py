@@ -102,14 +102,15 @@ class Desk:
         self._guard("Status", self.status)
         self._guard("Notice", self.notices.draw)
         self._dock()
-        shown = set()
+        shown, request = set(), replace(request, strip=False)    # panels that show it ask for it
         for panel in self.panels:
             request = self._panel(panel, request, answer(request), shown)
         if request.spectrum is not None and not shown & {SpectrumPanel.title, RadialPanel.title}:
             request = replace(request, spectrum=None)
         self._bring_to_front()
         self._see(request, answer(request))
-        request = self._keys(request, answer)
+        claimed = {key for panel in self.panels if panel.title in shown for key in getattr(panel, "claims", ())}
+        request = self._keys(request, answer, claimed)
         request = self._guard("Palette", partial(self.palette.draw, request, answer(request))) or request
         self._guard("Dialog", self.dialogs.draw)
         self._popups()
@@ -119,8 +120,10 @@ class Desk:
         moving = self.held or result.request.latent != request.latent
         self.visits.see(result, moving, time.monotonic())
 
-    def _keys(self, request: RenderRequest, answer: Answer) -> RenderRequest:
-        for command in commands.pressed(self._app.window.take_chords(), self.commands):
+    def _keys(self, request: RenderRequest, answer: Answer, claimed: set[str]) -> RenderRequest:
+        """Commands by their keys, except those that a panel has for itself while it has the focus."""
+        chords = [chord for chord in self._app.window.take_chords() if chord not in claimed]
+        for command in commands.pressed(chords, self.commands):
             result = answer(request)
             if reason := command.reason(request, result):
                 self.messages.say(f"{command.title}: {reason}")
