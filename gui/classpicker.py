@@ -95,6 +95,7 @@ class ClassPicker:
                 for line in range(clipper.display_start, clipper.display_end):
                     if imgui.selectable(shown(found[line], names), found[line] == index)[0]:
                         index = found[line]
+                        imgui.close_current_popup()
                     report.mark(f"{name}/{found[line]}")
             clipper.end()
         return index
