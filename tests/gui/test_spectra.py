@@ -250,6 +250,20 @@ def test_the_value_under_the_cursor(window, truth):
     window.click("Radial profile/45°")
 
 
+def test_zoom_and_back(window):
+    """The wheel zooms at the cursor, a double click shows all again."""
+    def corner() -> str:
+        window.move("Viewer/Canvas")
+        window.move("Spectrum/Plot", (0.2, 0.25))
+        return window.wait(lambda r: r["spectra"][0])["spectra"][0]
+    whole = corner()
+    window.scroll("Spectrum/Plot", 6, (0.5, 0.5))
+    window.wait(lambda r: r["spectra"][0])
+    assert corner() != whole
+    window.double_click("Spectrum/Plot", (0.4, 0.4))
+    assert corner() == whole
+
+
 def test_the_cursor_is_linked(window, tmp_path):
     """Pointing at the radial profile draws a circle into the 2-D picture, and the other way round a line."""
     for pointed, other in (("Radial profile", "Spectrum"), ("Spectrum", "Radial profile")):
