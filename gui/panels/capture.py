@@ -103,7 +103,7 @@ class CapturePanel:
 def place_of(title: str) -> Place | None:
     """Where a panel is in the window's pixels; None: another tab hides it."""
     window = imgui.internal.find_window_by_name(title)
-    if window is None or not window.active or window.hidden:
+    if window is None or not window.was_active or window.hidden:
         return None
     scale, low, size = imgui.get_io().display_framebuffer_scale, window.pos, window.size
     return (round(low.x * scale.x), round(low.y * scale.y), round((low.x + size.x) * scale.x),

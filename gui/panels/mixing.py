@@ -35,6 +35,7 @@ class MixingPanel:
         self._table: MixTable | None = None          # as it was set up last; None: not touched yet
         self._shown = False                          # whether the last request showed the table
         self._looked: Looked = None
+        self._known: tuple = None, ("", "")          # a table and what was found of it
         self._rows, self._table_rows = RowPicker(), RowPicker()
         self._across, self._down = SourceList("Across", ACROSS), SourceList("Down", DOWN)
 
@@ -84,9 +85,9 @@ class MixingPanel:
         table = replace(table, across=self._across(table.across, saved, self._looked),
                         down=self._down(table.down, saved, self._looked))
         table = replace(table, rows=self._table_rows(table.rows, info))
-        problem = problem_of(table, request, info)
+        problem, size = self._checked(table, request, info)
         with imgui_ctx.begin_group():
-            widgets.clipped(problem or size_said(table, request, info), "warning" if problem else "dim")
+            widgets.clipped(problem or size, "warning" if problem else "dim")
         report.mark("Table size")
         if table != before or showing:
             self._table = table
@@ -95,18 +96,25 @@ class MixingPanel:
         return request if showing else replace(request, table=None)
 
     def _buttons(self, table: MixTable, request: RenderRequest, info: ModelInfo) -> tuple[MixTable, bool]:
-        problem, shown = problem_of(table, request, info), request.table is not None
+        (problem, size), shown = self._checked(table, request, info), request.table is not None
         width = widgets.even_width(3)
         if widgets.button("Show", SHOW, "" if shown else problem, width, "Show table", shown):
             shown = not shown
         imgui.same_line()
-        tip = "" if problem else f"{SAVE}: {size_said(table, request, info)}"
-        if widgets.button("Save PNG", tip, problem, width, "Save table"):
+        if widgets.button("Save PNG", f"{SAVE}: {size}", problem, width, "Save table"):
             self._saver.render(replace(request, table=table, seeds=None))
         imgui.same_line()
         if widgets.button("Labels", LABELS, "", width, chosen=table.labels):
             table = replace(table, labels=not table.labels)
         return table, shown
+
+    def _checked(self, table: MixTable, request: RenderRequest, info: ModelInfo) -> tuple[str, str]:
+        """What is wrong with the table, and its size in words; laying it out takes longer than a frame may."""
+        key = table, request.tap, info
+        if key != self._known[0]:
+            problem = problem_of(table, request, info)
+            self._known = key, (problem, "" if problem else size_said(table, request, info))
+        return self._known[1]
 
     def table(self, request: RenderRequest, info: ModelInfo | None) -> MixTable | None:
         """The table as it is set up, fit for the network; at first the seed looked at and those after it."""
