@@ -69,13 +69,13 @@ def compose(plan: Plan, size: tuple[int, int], pictures: Iterable[np.ndarray | N
     `pictures`: of each cell [height, width, 3] in reading order; None: it stays empty. Raises UserError, before any is
     asked for, if there would be more than MOST_PIXELS.
     """
-    labels = Labels(plan.across, plan.down, size)
-    height, width = labels.top + plan.rows * size[0], labels.left + plan.columns * size[1]
+    height, width = plan.rows * size[0], plan.columns * size[1]
     if height * width > MOST_PIXELS:
         raise UserError(f"the {plan.name.lower()} would have {width} x {height} pixels, {height * width / 1e6:.0f} "
                         f"megapixels, and at most {MOST_PIXELS / 1e6:.0f} are drawn: choose fewer pictures or a "
                         "smaller layer.")
-    picture = np.full((height, width, 3), BACKDROP, np.uint8)
+    labels = Labels(plan.across, plan.down, size)
+    picture = np.full((labels.top + height, labels.left + width, 3), BACKDROP, np.uint8)
     labels.draw(picture)
     for i, cell in enumerate(pictures):
         if cell is not None:
