@@ -124,11 +124,14 @@ def command_parser() -> Parser:
 
     p = commands.add_parser("render", help="an image or any tap, of one seed or many, as PNG or NPY")
     options.add_options(p)
-    p.add_argument("--format", choices=("png", "npy"), help="of the files in a folder; default png")
-    shown = p.add_mutually_exclusive_group()
-    shown.add_argument("--progress", action="store_true", default=None, help="a bar on standard error, terminal or not")
+    written = p.add_argument_group("output")
+    written.add_argument("-o", dest="out", required=True, metavar="OUT",
+                         help="OUT.png, OUT.npy, or a folder for --seeds")
+    written.add_argument("--format", choices=("png", "npy"), help="of the files in a folder; default png")
+    shown = written.add_mutually_exclusive_group()
+    shown.add_argument("--progress", action="store_true", default=None,
+                       help="a bar on standard error, also where that is no terminal")
     shown.add_argument("--quiet", dest="progress", action="store_false", default=None, help="no bar")
-    p.add_argument("-o", dest="out", required=True, metavar="OUT.png|OUT.npy|FOLDER")
 
     p = commands.add_parser("score", help="the discriminator's scores")
     p.add_argument("file", metavar="FILE")

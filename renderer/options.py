@@ -75,15 +75,24 @@ OPTIONS = (
     Option("--network", "checkpoint.network", "default: the averaged generator", choices=("G_ema", "G")),
     Option("--precision", "checkpoint.precision", "default: the file's own, fp32 on a CPU",
            choices=choices(Checkpoint, "precision")),
-    Option("--device", "checkpoint.device", "", choices=choices(Checkpoint, "device")),
-    Option("--backend", "checkpoint.backend", "of the ops", choices=choices(Checkpoint, "backend")),
+    Option("--device", "checkpoint.device", "default: the fastest here", choices=choices(Checkpoint, "device")),
+    Option("--backend", "checkpoint.backend", "of the ops; default: the fastest that can",
+           choices=choices(Checkpoint, "backend")),
 )
+
+
+GROUPS = {"checkpoint": "network", "latent": "latent", "mix": "style mixing", "synth": "synthesis",
+          "view": "what is shown", "": "what is shown"}
 
 
 def add_options(parser: ArgumentParser) -> None:
     """All that says what to render; `request_of` understands what they give."""
-    parser.add_argument("checkpoint.path", metavar="FILE", nargs="?")
-    start = parser.add_mutually_exclusive_group()
+    parser.add_argument("checkpoint.path", metavar="FILE", nargs="?", help="may be left out where the state names it")
+    parser.add_argument("--state", metavar="STATE",
+                        help="start from a saved state: .json, .png, the JSON itself, or - for standard input; other "
+                             "options override it")
+    groups = {title: parser.add_argument_group(title) for title in dict.fromkeys(GROUPS.values())}
+    start = groups["latent"].add_mutually_exclusive_group()
     start.add_argument("--seed", type=words.seed, metavar="N", help="z = RandomState(N).randn(1, z_dim); default 0")
     start.add_argument("--at", type=words.position, metavar="X,Y",
                        help="a place in the seed plane: seed X + 100 Y, and w interpolated between whole numbers")
@@ -91,20 +100,20 @@ def add_options(parser: ArgumentParser) -> None:
     start.add_argument("--w", metavar="W.npy", help="[N, num_ws, w_dim] or [num_ws, w_dim]; psi does not act on it")
     start.add_argument("--seeds", type=words.seeds, metavar="0-63",
                        help="many: each into a file of its own where OUT is a folder, else in one picture or array")
-    mixed = parser.add_mutually_exclusive_group()
+    mixed = groups["style mixing"].add_mutually_exclusive_group()
     for option in OPTIONS:
-        group = mixed if option.place == "mix.source" else parser
+        group = mixed if option.place == "mix.source" else groups[GROUPS[option.place.rpartition(".")[0]]]
         group.add_argument(option.flag, dest=option.place, type=option.read, choices=option.choices,
                            metavar=option.metavar, help=option.help)
     mixed.add_argument("--mix-w", metavar="W.npy", help="[num_ws, w_dim] instead of --mix-seed")
-    parser.add_argument("--across", type=words.seeds, metavar="1-4", help="a mixing table: seeds across its top ..")
-    parser.add_argument("--down", type=words.seeds, metavar="10-12", help=".. and down its side")
-    parser.add_argument("--columns", type=words.whole, metavar="N", help="of a grid; default: as square as can be")
-    parser.add_argument("--labels", action=BooleanOptionalAction, default=None, help="names in grids and tables")
-    parser.add_argument("--transform", metavar="M.npy", help="3x3, written into StyleGAN3's input transform")
-    parser.add_argument("--state", metavar="STATE",
-                        help="start from a saved state: .json, .png, the JSON itself, or - for standard input; other "
-                             "options override it")
+    group = groups["style mixing"]
+    group.add_argument("--across", type=words.seeds, metavar="1-4", help="a mixing table: seeds across its top ..")
+    group.add_argument("--down", type=words.seeds, metavar="10-12", help=".. and down its side")
+    group = groups["synthesis"]
+    group.add_argument("--transform", metavar="M.npy", help="3x3, written into StyleGAN3's input transform")
+    group = groups["what is shown"]
+    group.add_argument("--columns", type=words.whole, metavar="N", help="of a grid of seeds; default: about square")
+    group.add_argument("--labels", action=BooleanOptionalAction, help="names in grids and tables; default: there are")
 
 
 def saved(args: Namespace) -> RenderRequest:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from headless import refused, shape_of
 from PIL import Image
 
 import visualizer
@@ -50,14 +51,6 @@ def by_class(npz, labels: str):
     if labels not in npz or not npz[labels].size:
         return [(slice(None), {})]
     return [(slice(i, i + 1), {"class": int(c.argmax())}) for i, c in enumerate(npz[labels]) if c.max() == 1]
-
-
-def refused(capsys, *argv) -> str:
-    """The one line a refusal prints."""
-    assert visualizer.main([str(a) for a in argv]) == 1
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 # -- PyTorch files ----------------------------------------------------------------------------------------------------
@@ -201,13 +194,6 @@ def test_converted_file_renders_the_same(name, run, tmp_path, reference_file):
 def test_seed_is_randomstate(run):
     z = np.random.RandomState(7).randn(1, shape_of("demo:stylegan3-t")["z_dim"])
     np.testing.assert_array_equal(run("render", "demo:stylegan3-t", z=z), run("render", "demo:stylegan3-t", seed=7))
-
-
-def shape_of(name: str) -> dict:
-    from renderer.pipeline import Pipeline
-    from renderer.types import Checkpoint
-    model = Pipeline().info(Checkpoint(name))
-    return {"z_dim": model.z_dim, "c_dim": model.c_dim, "num_ws": model.num_ws, "w_dim": model.w_dim}
 
 
 def test_png_is_the_rounded_image(run, tmp_path):
