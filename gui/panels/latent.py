@@ -11,7 +11,7 @@ from gui import fonts, report, theme, widgets
 from gui.classes import ClassNames
 from gui.classpicker import ClassPicker
 from gui.commands import Command
-from gui.latents import LatentFiles
+from gui.latents import LatentFiles, Samples
 from gui.plane import SeedPlane
 from gui.requests import MAX_SEED, at_seed, seed_of
 from gui.seedgrid import cells_of, followed, grid_from, resized, turned
@@ -49,7 +49,7 @@ class LatentPanel:
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         info, latent = result.info, request.latent
         fixed = latent.z is not None or latent.w is not None
-        latent = self._sample(latent, result) if fixed else _seed(latent)
+        latent = self._sample(request, result) if fixed else _seed(latent)
         if info and info.c_dim and latent.w is None:
             names = self._names.of(request.checkpoint.path)
             latent = replace(latent, classes=self._picker.draw(latent.classes, info.c_dim, names))
@@ -61,7 +61,9 @@ class LatentPanel:
             request = self._position(replace(request, latent=latent), result)
         request = followed(self._before, request)
         request = self._grid(request) if request.seeds else request
-        self._bottom(request, result, fixed)
+        if not fixed:
+            self._travelling()
+            self._more(request, result)
         self._before = request
         return request
 
@@ -72,20 +74,23 @@ class LatentPanel:
         if widgets.icon(fonts.STAR, "Keep", "Keep what is shown among the favourites (B)", nothing):
             self._keep(result)
 
-    def _sample(self, latent: Latent, result: RenderResult) -> Latent:
+    def _sample(self, request: RenderRequest, result: RenderResult) -> Latent:
         """A saved z or w is shown; the plane is off."""
+        latent = request.latent
         kind, given = ("w", latent.w) if latent.w is not None else ("z", latent.z)
         samples, index = self._loaded(kind, given)
         widgets.fact("Source", samples.name if samples else f"a saved {kind}", "This picture's latent was loaded or "
                      f"restored: {kind}, {' × '.join(map(str, given.shape))}")
         if samples and len(samples) > 1:
-            step = widgets.integer("Sample", index + 1, 1, len(samples), 1, f"The file holds {len(samples)}") - 1
-            latent = samples.latent(step, latent) if step != index else latent
-            widgets.text(f"sample {step + 1} of {len(samples)}", "dim")
-        if widgets.button("Back to seeds", "To the plane, where it was left", width=-imgui.get_frame_height() * 1.4):
+            latent = _stepped(latent, samples, index)
+        gap = theme.em(0.1)
+        if widgets.button("Back to seeds", "To the plane, where it was left",
+                          width=-2 * (imgui.get_frame_height() + gap)):
             latent = replace(latent, z=None, w=None)
-        imgui.same_line()
+        imgui.same_line(0, gap)
         self._star(result)
+        imgui.same_line(0, gap)
+        self._more(request, result)
         return latent
 
     def _loaded(self, kind: str, given):
@@ -120,10 +125,8 @@ class LatentPanel:
         self._star(result)
         return request
 
-    def _bottom(self, request: RenderRequest, result: RenderResult, fixed: bool) -> None:
-        """Travelling, and what is needed rarely in a menu."""
-        if not fixed:
-            self._travelling()
+    def _more(self, request: RenderRequest, result: RenderResult) -> None:
+        """What is needed rarely, in a menu."""
         if widgets.icon(fonts.MORE, "More", "Save and load latents, names of classes"):
             imgui.open_popup("more")
         with imgui_ctx.begin_popup("more") as popup:
@@ -201,13 +204,15 @@ class LatentPanel:
 
     def _menu(self, request: RenderRequest, result: RenderResult) -> None:
         info = result.info
-        if _item("Save w", result.ws is not None, "The w of this picture as .npz, where pictures are saved"):
+        no_w = "" if result.ws is not None else "Needs one picture in the viewer"
+        if _item("Save w", "The w of this picture as .npz, where pictures are saved", no_w):
             self._files.save(result)
-        if _item("Load w or z…", info is not None, "From .npz or .npy; dropping such a file here does it too"):
+        if _item("Load w or z…", "From .npz or .npy; dropping such a file here does it too",
+                 "" if info else "Open a network first"):
             self._load(result)
         if info and info.c_dim:
             path, count = request.checkpoint.path, info.c_dim
-            if _item("Load class names…", True, "One name a line, or JSON. Remembered for this checkpoint; a file "
+            if _item("Load class names…", "One name a line, or JSON. Remembered for this checkpoint; a file "
                      "NAME.classes.txt beside it is found by itself"):
                 self._ask_names(lambda file: self._names.load(path, file, count))
 
@@ -234,8 +239,19 @@ def _seed(latent: Latent) -> Latent:
     return at_seed(latent, seed) if seed != before else latent
 
 
-def _item(words: str, enabled: bool, tip: str) -> bool:
-    pressed = imgui.menu_item(words, "", False, enabled)[0]
+def _stepped(latent: Latent, samples: Samples, index: int) -> Latent:
+    """Another of the file's samples."""
+    words = f"of {len(samples)}"
+    gap = imgui.get_style().item_inner_spacing.x
+    step = widgets.integer("Sample", index + 1, 1, len(samples), 1, "Which of the latents in the file",
+                           width=-(imgui.calc_text_size(words).x + gap)) - 1
+    imgui.same_line(0, gap)
+    widgets.text(words, "dim")
+    return samples.latent(step, latent) if step != index else latent
+
+
+def _item(words: str, tip: str, why_not: str = "") -> bool:
+    pressed = imgui.menu_item(words, "", False, not why_not)[0]
     report.mark(words)
-    widgets.hint(tip)
+    widgets.hint(why_not or tip)
     return pressed
