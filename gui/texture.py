@@ -1,7 +1,7 @@
 """Pictures on the graphics card, and the canvas that shows one at exactly the screen's pixels.
 
 ImGui draws every image with bilinear sampling. So a picture is first drawn into a texture as large as its place on the
-screen, each of whose pixels averages what it covers of the picture, and that texture is shown pixel by pixel.
+screen, sharp where it is magnified and filtered where it is minified, and that texture is shown pixel by pixel.
 """
 from __future__ import annotations
 
@@ -19,37 +19,39 @@ void main() {
     position = vec2(gl_VertexID & 1, gl_VertexID >> 1);
     gl_Position = vec4(mix(rectangle.xy, rectangle.zw, position), 0.0, 1.0);
 }"""
-# A pixel of the screen is the average over the r x r pixels of the picture that it covers, of the mipmap next below r,
-# exactly: no ratio aliases, and magnified, every pixel is as large as any other, with sharp edges. Lines between large
-# pixels stand out from their colour, by luminance (ITU-R BT.709).
+# Minified by r, a pixel of the screen is a weighted mean: by a tent that reaches r pixels of the picture to each side,
+# so that little passes from beyond the screen's Nyquist frequency; of a mipmap, where r is large. Magnified, it is the
+# mean over the part of a pixel that it covers: sharp, and every pixel as large as any other. Lines between large pixels
+# stand out from their colour, by luminance (ITU-R BT.709).
 _FRAGMENT = """#version 330
 uniform sampler2D picture;
 uniform float covered;                   // r: pixels of the picture to one of the screen
 uniform float lines;                     // opacity of the pixel grid
 in vec2 position;
 out vec4 color;
-vec3 average() {
-    int level = max(int(floor(log2(covered))), 0);
+vec3 minified() {
+    int level = max(int(floor(log2(covered) - 0.5)), 0);
     ivec2 size = textureSize(picture, level);
-    vec2 reach = 0.5 * covered * vec2(size) / vec2(textureSize(picture, 0));
-    vec2 low = max(position * size - reach, 0.0), high = min(position * size + reach, vec2(size));
-    vec3 sum = vec3(0.0);
-    float area = 0.0;
-    for (int y = int(low.y); y < int(ceil(high.y)); y++)
-        for (int x = int(low.x); x < int(ceil(high.x)); x++) {
-            vec2 part = min(high, vec2(x, y) + 1.0) - max(low, vec2(x, y));
-            sum += part.x * part.y * texelFetch(picture, ivec2(x, y), level).rgb;
-            area += part.x * part.y;
+    vec2 reach = covered * vec2(size) / vec2(textureSize(picture, 0)), at = position * size - 0.5;
+    ivec2 low = max(ivec2(ceil(at - reach)), 0), high = min(ivec2(floor(at + reach)), size - 1);
+    vec4 sum = vec4(0.0);
+    for (int y = low.y; y <= high.y; y++)
+        for (int x = low.x; x <= high.x; x++) {
+            vec2 weight = max(reach - abs(vec2(x, y) - at), 0.0);
+            sum += weight.x * weight.y * vec4(texelFetch(picture, ivec2(x, y), level).rgb, 1.0);
         }
-    return sum / area;
+    return sum.rgb / sum.a;
 }
-void main() {
-    vec3 shown = average();
-    vec2 beside = fract(position * textureSize(picture, 0));
+vec3 magnified() {
+    vec2 size = vec2(textureSize(picture, 0)), at = position * size, edge = floor(at + 0.5);
+    vec2 shift = clamp((at - edge) / covered, -0.5, 0.5);
+    vec3 shown = textureLod(picture, (edge + shift) / size, 0.0).rgb;
+    vec2 beside = fract(at);
     if (lines > 0.0 && min(beside.x, beside.y) < covered)
         shown = mix(shown, vec3(dot(shown, vec3(0.2126, 0.7152, 0.0722)) < 0.5), lines);
-    color = vec4(shown, 1.0);
-}"""
+    return shown;
+}
+void main() { color = vec4(covered > 1.0 ? minified() : magnified(), 1.0); }"""
 
 Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
 _redraws = 0
@@ -87,7 +89,7 @@ class Texture:
         GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGB8, self.width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE,
                         np.ascontiguousarray(pixels))
         GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MAX_LEVEL, 0)
-        _set_filters(GL.GL_NEAREST, GL.GL_NEAREST_MIPMAP_NEAREST)
+        _set_filters(GL.GL_LINEAR, GL.GL_LINEAR_MIPMAP_NEAREST)
         GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
         self._shown, self._has_mipmaps = picture, False
 
@@ -146,7 +148,7 @@ class Canvas:
         width, height = size
         self._prepare(size)
         covered = self.picture.width / (inside[2] - inside[0])
-        if covered >= 2:
+        if covered > 2 ** 1.5:           # where the shader turns to them
             self.picture.add_mipmaps()
         GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)
         GL.glViewport(0, 0, width, height)

@@ -16,7 +16,7 @@ from renderer.state import to_json
 from renderer.types import Checkpoint, Compare, Latent, MixTable, RenderRequest, SeedGrid, View, sources
 
 TAP = "b16.conv0.act"
-FINE = 900                               # pixels of a picture that is all detail, and shown smaller
+FINE = 610                               # pixels of a picture that is all detail, and shown smaller
 ENTRY = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -87,7 +87,7 @@ def middle(x: float, y: float, size: int) -> tuple[float, float]:
 
 def test_values_are_those_of_the_network(display, checkpoints, tmp_path):
     from renderer.pipeline import Pipeline
-    path = str(checkpoints["stylegan2"])
+    path, pipeline = str(checkpoints["stylegan2"]), Pipeline()
     window = driver.Window(display, tmp_path, path)
     try:
         window.answered(60)
@@ -97,10 +97,11 @@ def test_values_are_those_of_the_network(display, checkpoints, tmp_path):
             state.write_text(to_json(RenderRequest(Checkpoint(path), Latent(3), tap=TAP, view=View(mode, (1, 9, 4)))))
             window.drop(state)
             window.wait(lambda r, mode=mode: r["request"]["view"]["mode"] == mode and r["answered"], 20)
+            signal = pipeline.tensor(load_request(state))[0].numpy()
             for x, y in ((3, 12), (15, 0)):
                 window.move("Viewer/Picture", middle(x, y, 16))
                 words = said(window.wait(lambda r, x=x, y=y: said(r)[:4] == ["x", str(x), "y", str(y)]))
-                truth = Pipeline().tensor(load_request(state))[0, :, y, x].numpy()
+                truth = signal[:, y, x]
                 wanted = truth[[1, 9, 4]] if mode == "rgb" else [np.sqrt(np.mean(np.square(truth)))]
                 shown = [float(word) for word in words[5:5 + 2 * len(wanted):2]]
                 assert np.allclose(shown, wanted, rtol=2e-3, atol=1e-6), (mode, x, y, words)    # of four figures
@@ -140,7 +141,7 @@ def test_minified_detail_turns_grey_and_does_not_alias(window):
             window.scroll("Viewer/Canvas", -1)
         shown = seen(window, "Viewer/Picture", inset=2).astype(float)
         assert abs(shown.mean() - 127.5) < 1.5
-        assert shown.std() < 10, (steps, shown.shape)
+        assert shown.std() < 4, (steps, shown.shape)                  # trilinear mipmaps leave 16 at the first
 
 
 def test_the_readout_of_a_layer_and_its_card(window):
