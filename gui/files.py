@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -133,23 +132,27 @@ class Files:
 
     def look_for_lost(self) -> None:
         """Offers what a window that ended without closing had shown."""
-        def job() -> None:
-            lost = session.lost(self._app.session.folder)
-            if lost:
-                self._app.later(partial(self._offer_lost, lost, session.age(lost[0])))
-        self._jobs.run("look for a lost session", job)
+        self._jobs.run("look for a lost session", self._look_for_lost)
 
-    def _offer_lost(self, lost: Sequence[Path], age: str) -> None:
-        file, others = lost[0], lost[1:]
+    def _look_for_lost(self) -> None:
+        """In a job."""
+        for file in session.lost(self._app.session.folder):
+            try:
+                named = name_of(load_request(file).checkpoint.path)
+            except Exception:            # it ended while it was written, or is of a newer version
+                session.forget(file)
+            else:
+                self._app.later(partial(self._offer_lost, file, f"with {named}, {session.age(file)}"))
+                break
 
+    def _offer_lost(self, file: Path, words: str) -> None:
         def resume() -> None:
             self._jobs.run("continue the session", lambda: self._load(str(file)) or session.forget(file))
 
         def dismiss() -> None:
             self._jobs.run("forget the session", lambda: session.forget(file))
-            if others:
-                self._offer_lost(others, session.age(others[0]) if others[0].exists() else "before that")
-        self._notices.offer(Notice("session", f"Stylescope ended without closing ({age}).",
+            self.look_for_lost()
+        self._notices.offer(Notice("session", f"Stylescope ended without closing: {words}.",
                                    (("Continue where it ended", resume), ("Dismiss", dismiss))))
 
     def continue_last(self) -> None:

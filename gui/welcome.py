@@ -16,12 +16,15 @@ class Welcome:
 
     def __init__(self, ask: Callable[[], None], recents: Recents):
         self._ask, self._recents = ask, recents
+        self._height = 0.0               # of the welcome when it was drawn last
 
     def welcome(self, request: RenderRequest) -> RenderRequest:
         width = min(theme.em(26), imgui.get_content_region_avail().x)
-        _center(width, theme.em(17))
+        _center(width, self._height or theme.em(17))
         with imgui_ctx.begin_group():
-            return self._choices(request, width)
+            request = self._choices(request, width)
+        self._height = imgui.get_item_rect_size().y
+        return request
 
     def _choices(self, request: RenderRequest, width: float) -> RenderRequest:
         widgets.heading("Open a StyleGAN checkpoint")
@@ -30,7 +33,11 @@ class Welcome:
         imgui.dummy(ImVec2(0, theme.em(0.3)))
         if widgets.button(f"{fonts.FOLDER}  Open…   Ctrl+O", width=width, name="Open", chosen=True):
             self._ask()
-        imgui.dummy(ImVec2(0, theme.em(0.8)))
+        if self._recents.paths():
+            imgui.dummy(ImVec2(0, theme.em(0.6)))
+            widgets.text("Recent", "dim")
+            request = self._recents.draw(request, width, 4)
+        imgui.dummy(ImVec2(0, theme.em(0.6)))
         widgets.wrapped("Or try a demo: small, freshly initialised, untrained.", "dim", width)
         half = (width - imgui.get_style().item_spacing.x) / 2
         for index, path in enumerate(f"demo:{name}" for name in DEMOS):
@@ -38,10 +45,6 @@ class Welcome:
                 imgui.same_line()
             if widgets.button(shown_name(path), width=half, name=path):
                 request = opening(request, path)
-        if self._recents.paths():
-            imgui.dummy(ImVec2(0, theme.em(0.8)))
-            widgets.text("Recent", "dim")
-            request = self._recents.draw(request, width, 5)
         return request
 
     def failed(self, request: RenderRequest, error: str) -> RenderRequest:

@@ -145,7 +145,7 @@ def window(display, tmp_path_factory):
     folder = tmp_path_factory.mktemp("restoring")
     (folder / "plain.pkl").write_bytes(b"plain")
     window = driver.Window(display, folder, str(folder / "plain.pkl"), entry="tests/gui/fake.py")
-    window.click("Notice/Got it")
+    answer(window, "Got it")
     yield window
     assert window.close() == 0 and window.errors() == ""
 
@@ -160,10 +160,11 @@ def saved(window, name: str, data: bytes) -> tuple[Path, Path]:
     return checkpoint, file
 
 
-def settled(window) -> None:
-    """The line with the question is gone and the panels stand where they will stay."""
-    top = window.wait(lambda r: not r["notice"] and "Notice/Text" not in r["widgets"])["widgets"]["Viewer/Canvas"][1]
-    window.wait(lambda r: r["widgets"]["Viewer/Canvas"][1] <= top)
+def answer(window, button: str) -> None:
+    """Answers a notice, and waits until the panels have moved up into its place."""
+    top = window.rectangle("Viewer/Canvas")[1]
+    window.click(f"Notice/{button}")
+    window.wait(lambda r: not r["notice"] and r["widgets"]["Viewer/Canvas"][1] < top)
 
 
 def opened(r: dict, path: Path) -> bool:
@@ -197,8 +198,8 @@ def test_the_question_can_be_left(window):
     checkpoint.unlink()
     before = window.answered()["request"]
     window.drop(file)
-    window.click("Notice/Cancel")
-    assert window.wait(lambda r: not r["notice"])["request"] == before
+    answer(window, "Cancel")
+    assert window.report()["request"] == before
 
 
 def test_another_file_in_its_place_is_said_to_be_another(window):
@@ -258,8 +259,7 @@ def test_a_run_folder_opens_its_newest_snapshot_and_is_followed(window):
     second = snapshot(run, 200, 60)
     window.drop(run)
     window.wait(lambda r: r["request"]["checkpoint"]["path"] == str(second) and "newest snapshot" in r["notice"])
-    window.click("Notice/Follow")
-    settled(window)
+    answer(window, "Follow")
     window.fill("Latent/Seed", "21")
     undo = window.wait(lambda r: r["request"]["latent"]["x"] == 21 and r["undo"])["undo"]
     third = snapshot(run, 300, 5)
