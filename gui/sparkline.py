@@ -11,7 +11,7 @@ from gui import theme
 from renderer.types import TapInfo, TapSummary
 
 POINTS = 48                              # of a curve, at most
-DEPTH = 90.0                             # dB below the highest level that are shown, at most
+DEPTH = 70.0                             # dB below the highest level that are shown, at most
 STEP = 10.0                              # dB: the range is whole steps, so that it keeps still while a seed is dragged
 Range = tuple[float, float]              # the lowest and the highest level, in dB
 

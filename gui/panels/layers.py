@@ -70,22 +70,20 @@ class LayersPanel:
     # -- above the list -----------------------------------------------------------------------------------------------
 
     def _head(self, request: RenderRequest, marked: list[TapInfo]) -> RenderRequest:
-        count = f" {len(marked)}" if marked else ""
-        spacing, side = imgui.get_style().item_spacing.x, imgui.get_frame_height()
-        jump = 0.0 if self._compact else side + imgui.calc_text_size(count).x + spacing
-        imgui.set_next_item_width(-(jump + side + spacing))
+        sign = f"{fonts.WARNING} {len(marked)}" if marked else fonts.WARNING
+        shown = (fonts.LIST,) if self._compact else (sign, fonts.LIST)
+        imgui.set_next_item_width(-sum(map(_button_width, shown)))
         self._filter = imgui.input_text_with_hint("##filter", f"{fonts.FILTER}  Filter by name", self._filter)[1]
         report.mark("Filter")
         widgets.hint("Parts of names, as in “b64 act”: all of them must be there")
         if not self._compact:
             imgui.same_line()
             why_not = "" if marked else f"No layer is marked.\n{MARKS}"
-            if widgets.button(f"{fonts.WARNING}{count}", f"To the next marked layer.\n{MARKS}", why_not,
-                              jump - spacing, "Next marked"):
+            if widgets.button(sign, f"To the next marked layer.\n{MARKS}", why_not, name="Next marked"):
                 request = look_at(request, _after(marked, request))
         imgui.same_line()
-        if widgets.button(fonts.LIST, "Names alone: the layers' pictures and spectra are not computed then", "", side,
-                          "Compact", self._compact):
+        if widgets.button(fonts.LIST, "Names alone: the layers' pictures and spectra are not computed then",
+                          name="Compact", chosen=self._compact):
             self._compact = not self._compact
         return request
 
@@ -189,6 +187,12 @@ class LayersPanel:
 
     def close(self) -> None:
         self._atlas.close()
+
+
+def _button_width(words: str) -> float:
+    """Of a button beside others."""
+    style = imgui.get_style()
+    return imgui.calc_text_size(words).x + 2 * style.frame_padding.x + style.item_spacing.x
 
 
 # -- words ------------------------------------------------------------------------------------------------------------
