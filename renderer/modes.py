@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from nets.errors import UserError
 from renderer.types import View
 
+STRIP = 1 << 16                          # pixels
 PCA_PIXELS = 1 << 14                     # more are sampled
 SHEET_PIXELS = 1 << 22                   # a larger sheet has smaller cells
 SMALLEST_CELL = 16                       # pixels on a side, unless the tap has fewer
@@ -64,24 +66,31 @@ def sheet_layout(shape: tuple[int, int, int]) -> tuple[int, tuple[int, int]]:
 
 def _mean(x: Tensor) -> Tensor:
     """[1, H, W]."""
-    total = torch.zeros_like(x[0], dtype=torch.float64)
-    for channel in x:                    # one at a time stays in the processor's cache
-        total += channel
-    return (total / len(x)).float()[None]
+    return _over_channels(x, lambda total, channel: total.add_(channel)).float()
 
 
 def _rms(x: Tensor) -> Tensor:
     """Root of the mean square, [1, H, W]."""
-    total = torch.zeros_like(x[0], dtype=torch.float64)  # float32 has no room for the squares of all it can hold
-    for channel in x:
-        channel = channel.double()
-        total.addcmul_(channel, channel)
-    return (total / len(x)).sqrt().float()[None]
+    return _over_channels(x, lambda total, channel: total.addcmul_(channel, channel)).sqrt().float()
+
+
+def _over_channels(x: Tensor, add: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """What `add` adds up of every channel, divided by their number: float64 [1, H, W].
+
+    float32 has no room for the squares of all it can hold. Strips of rows stay in the processor's cache.
+    """
+    totals = []
+    for strip in x.split(max(1, STRIP // x.shape[2]), dim=1):
+        totals.append(torch.zeros_like(strip[0], dtype=torch.float64))
+        for channel in strip:
+            add(totals[-1], channel.double())
+    return torch.cat(totals)[None] / len(x)
 
 
 def _energy(x: Tensor) -> Tensor:
     """Mean square of each channel, float64 [C]."""
-    return torch.stack([channel.double().square().mean() for channel in x])
+    flat = (channel.flatten().double() for channel in x)
+    return torch.stack([values.dot(values) for values in flat]) / x[0].numel()
 
 
 def _principal(x: Tensor) -> Tensor:

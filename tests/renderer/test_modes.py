@@ -37,6 +37,13 @@ def test_mean_and_rms(shape, dtype):
         np.testing.assert_allclose(y[0].numpy(), expected, rtol=2 * EPS, atol=2 * EPS * np.abs(values).max())
 
 
+def test_many_rows_are_many_strips(monkeypatch):
+    x = tap((6, 50, 7))
+    whole = [pick(x, View(mode)).y for mode in ("mean", "rms")]
+    monkeypatch.setattr(modes, "STRIP", 7 * 8 + 3)
+    assert all(torch.equal(pick(x, View(mode)).y, y) for mode, y in zip(("mean", "rms"), whole))
+
+
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_the_squares_of_float32_have_room(scale):
     x = tap((3, 4, 4), scale=scale)
