@@ -11,7 +11,7 @@ from gui import comparison, report, theme, widgets
 from gui.legend import Bar
 from gui.pane import Look, Pane, Shown, Touch, crosshair, label, say
 from gui.placement import Rectangle, halves
-from gui.requests import seed_of, shown_name
+from gui.requests import latent_name, shown_name
 from gui.values import FIGURE_SPACE, GAP, WIDE, behind, figures, readout
 from renderer.types import Compare, RenderRequest, RenderResult
 
@@ -65,14 +65,14 @@ class Comparing:
             draw.add_rect(ImVec2(*touch.room[:2]), ImVec2(*touch.room[2:]), theme.ink("warning"),
                           thickness=theme.em(0.2))
         self._label(draw, touch.room, request, letter, words if flipped or b is None else f"{words}   hold Shift for B")
-        return request, touch, self._both(a, b, _fraction(touch))
+        return request, touch, self._both(a, b, touch)
 
     def _split(self, area: Rectangle, request: RenderRequest, a: RenderResult, b: RenderResult | None, look: Look):
         touch = self._main.show(area, Shown.of(a), look, takes_drags=True)
         draw = imgui.get_window_draw_list()
         if b is None:
             self._label(draw, touch.room, request, "A", side_name(a))
-            return request, touch, self._both(a, b, _fraction(touch))
+            return request, touch, self._both(a, b, touch)
         x0, _, x1, _ = touch.rectangle
         meet = round(min(max(x0 + request.compare.split * (x1 - x0), touch.room[0]), touch.room[2]))
         right = (meet, touch.room[1], touch.room[2], touch.room[3])
@@ -81,7 +81,7 @@ class Comparing:
         self._label(draw, (*touch.room[:2], meet, touch.room[3]), request, "A", side_name(a))
         self._label(draw, right, request, "B", side_name(b, request.compare))
         request = self._handle(draw, touch, request, meet)
-        return request, touch, self._both(a, b, _fraction(touch))
+        return request, touch, self._both(a, b, touch)
 
     @staticmethod
     def _handle(draw: imgui.ImDrawList, touch: Touch, request: RenderRequest, meet: int) -> RenderRequest:
@@ -113,13 +113,13 @@ class Comparing:
         draw = imgui.get_window_draw_list()
         if b is None:
             self._label(draw, touch.room, request, "A", side_name(a))
-            return request, touch, self._both(a, b, _fraction(touch))
+            return request, touch, self._both(a, b, touch)
         kind = {"E": "A − B", "AE": "|A − B|", "SE": "(A − B)²"}[compare.error]
         where = ", ".join(filter(None, (f"{side_name(a)}  against  {side_name(b, compare)}", comparison.said_of(a, b))))
         self._label(draw, touch.room, request, kind, where)
-        readout = self._both(a, b, _fraction(touch))
-        if touch.pixel and readout:
-            x, y = touch.pixel
+        readout = self._both(a, b, touch)
+        if touch.at and readout:
+            x, y = (int(share * count) for share, count in zip(touch.at, reversed(shown.size)))
             value = shown.behind(np.array(y), np.array(x))
             if value.dtype != np.uint8:
                 readout = f"{kind} {figures(float(value[0])).rjust(8, FIGURE_SPACE)}{WIDE}{readout}"
@@ -145,17 +145,16 @@ class Comparing:
         draw = imgui.get_window_draw_list()
         self._label(draw, touch.room, request, "A", side_name(a))
         if b is None:
-            return request, touch, self._both(a, b, _fraction(touch))
+            return request, touch, self._both(a, b, touch)
         other = self._other.show(right, Shown.of(b), look, a.picture.shape[:2], takes_drags=True)
         self._label(draw, other.room, request, "B", side_name(b, request.compare))
-        at = _fraction(touch) or _fraction(other)
-        if at:
-            far = other if _fraction(touch) else touch
-            x0, y0, x1, y1 = far.rectangle
-            crosshair(draw, far.room, (x0 + at[0] * (x1 - x0), y0 + at[1] * (y1 - y0)))
-        if any(other.dragged) or other.double_clicked:
-            touch = replace(touch, dragged=other.dragged, double_clicked=other.double_clicked)
-        return request, touch, self._both(a, b, at)
+        for one, far in ((touch, other), (other, touch)):
+            if one.at:
+                x0, y0, x1, y1 = far.rectangle
+                crosshair(draw, far.room, (x0 + one.at[0] * (x1 - x0), y0 + one.at[1] * (y1 - y0)))
+        if other.at or any(other.dragged):
+            touch = replace(touch, at=other.at, double_clicked=other.double_clicked, dragged=other.dragged)
+        return request, touch, self._both(a, b, touch)
 
     # -- words --------------------------------------------------------------------------------------------------------
 
@@ -169,16 +168,10 @@ class Comparing:
             label(draw, (room[0] + margin, top), room[2] - room[0] - 2 * margin, letter, words)
 
     @staticmethod
-    def _both(a: RenderResult, b: RenderResult | None, at: tuple[float, float] | None) -> str:
+    def _both(a: RenderResult, b: RenderResult | None, touch: Touch) -> str:
         """What is under the cursor in both, at the same place of the image."""
-        if at is None:
-            return ""
-        parts = []
-        for letter, result in (("A", a), ("B", b)):
-            if result is not None:
-                height, width = result.picture.shape[:2]
-                parts.append(f"{letter}{GAP}{readout(result, int(at[0] * width), int(at[1] * height))}")
-        return WIDE.join(parts)
+        pairs = (("A", a), ("B", b)) if b is not None else (("A", a),)
+        return WIDE.join(f"{letter}{GAP}{readout(r, *touch.pixel(r))}" for letter, r in pairs) if touch.at else ""
 
     def clear(self) -> None:
         """Lets go of what is not shown."""
@@ -187,15 +180,6 @@ class Comparing:
 
     def close(self) -> None:
         self._other.close()
-
-
-def _fraction(touch: Touch) -> tuple[float, float] | None:
-    """Where the cursor is in the picture, as shares of its sides."""
-    if touch.pixel is None:
-        return None
-    x0, y0, x1, y1 = touch.rectangle
-    mouse = imgui.get_mouse_pos()
-    return (mouse.x - x0) / (x1 - x0), (mouse.y - y0) / (y1 - y0)
 
 
 def _error(a: RenderResult, b: RenderResult, kind: str, y: np.ndarray, x: np.ndarray,
@@ -214,12 +198,6 @@ def _error(a: RenderResult, b: RenderResult, kind: str, y: np.ndarray, x: np.nda
 def side_name(result: RenderResult, compare: Compare | None = None) -> str:
     """'face.pkl · seed 7 · pinned'."""
     request = result.request
-    path, latent = request.checkpoint.path, request.latent
+    path, where = request.checkpoint.path, latent_name(request.latent)
     file = shown_name(path) if path.startswith("demo:") else PurePath(path).name
-    if latent.w is not None or latent.z is not None:
-        where = "saved w" if latent.w is not None else "saved z"
-    elif latent.x % 1 == latent.y % 1 == 0:
-        where = f"seed {seed_of(latent)}"
-    else:
-        where = f"x {latent.x:.2f}  y {latent.y:.2f}"
     return "  ·  ".join((file, where, *(["pinned"] if compare and compare.pinned is not None else [])))

@@ -9,7 +9,7 @@ from imgui_bundle import ImVec2, imgui
 
 from gui import legend, report, theme, widgets
 from gui.numbers import Behind, Numbers
-from gui.placement import FIT, Placement, Rectangle, pixel_at
+from gui.placement import FIT, Placement, Rectangle, place_in
 from gui.texture import Canvas
 from gui.values import behind
 from renderer.types import RenderResult
@@ -50,10 +50,15 @@ class Touch:
     """Where a picture is, and what the mouse does there."""
     room: Rectangle
     rectangle: Rectangle
-    pixel: tuple[int, int] | None        # (x, y) under the cursor
+    at: tuple[float, float] | None       # what is under the cursor, as shares of the picture's sides
     clicked: bool                        # pressed and released there without moving
     double_clicked: bool
     dragged: tuple[float, float]         # what is not panned: screen pixels of the latent's drag
+
+    def pixel(self, result: RenderResult) -> tuple[int, int] | None:
+        """(x, y) of the result's picture, shown there, under the cursor."""
+        height, width = result.picture.shape[:2]
+        return (int(self.at[0] * width), int(self.at[1] * height)) if self.at else None
 
 
 class Pane:
@@ -86,9 +91,9 @@ class Pane:
             legend.draw_legend(draw, shown.bar, (room[2], area[1], area[2], area[3]))
         mouse = imgui.get_mouse_pos()
         inside = imgui.is_item_hovered() and mouse.x < room[2]
-        pixel = pixel_at((mouse.x, mouse.y), rectangle, shown.size) if inside else None
+        at = place_in((mouse.x, mouse.y), rectangle) if inside else None
         double = imgui.is_item_hovered() and imgui.is_mouse_double_clicked(0)
-        return Touch(room, rectangle, pixel, clicked, double, dragged)
+        return Touch(room, rectangle, at, clicked, double, dragged)
 
     def wait(self, area: Rectangle, words: str) -> None:
         """Says what is awaited, in the picture's place."""

@@ -66,11 +66,11 @@ def fitting_width(room: tuple[float, float], size: tuple[int, int]) -> float:
     return float(max(whole if whole >= WHOLE_SHARE * width else width, 1.0))
 
 
-def pixel_at(point: tuple[float, float], rectangle, size: tuple[int, int]) -> tuple[int, int] | None:
-    """(x, y) of the picture's pixel under a point on the screen; None outside."""
+def place_in(point: tuple[float, float], rectangle: Rectangle) -> tuple[float, float] | None:
+    """A point on the screen as shares 0..1 of a picture's sides; None outside."""
     x0, y0, x1, y1 = rectangle
-    x, y = (point[0] - x0) / (x1 - x0) * size[1], (point[1] - y0) / (y1 - y0) * size[0]
-    return (int(x), int(y)) if 0 <= x < size[1] and 0 <= y < size[0] else None
+    x, y = (point[0] - x0) / (x1 - x0), (point[1] - y0) / (y1 - y0)
+    return (x, y) if 0 <= x < 1 and 0 <= y < 1 else None
 
 
 def pixels_in(room: Rectangle, rectangle: Rectangle, size: tuple[int, int]) -> tuple[int, int, int, int]:

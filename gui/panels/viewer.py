@@ -164,11 +164,14 @@ class Viewer:
             return request
         if request.compare is None:
             touch = self._pane.show(area, Shown.of(result), self._look, takes_drags=result.cells is None)
-            readout = values.readout(result, *touch.pixel) if touch.pixel else ""
+            readout = values.readout(result, *touch.pixel(result)) if touch.at else ""
+            other = None
             self._comparing.clear()
         else:
-            request, touch, readout = self._comparing(area, request, result, self._reference(), self._look)
+            other = self._reference()
+            request, touch, readout = self._comparing(area, request, result, other, self._look)
         self.scale = (touch.rectangle[2] - touch.rectangle[0]) * _density() / self._size[1]
+        self._card(touch, (result, other))
         return self._touched(request, result, touch, readout)
 
     def _waiting(self) -> str:
@@ -178,8 +181,8 @@ class Viewer:
     def _touched(self, request: RenderRequest, result: RenderResult, touch: Touch, readout: str) -> RenderRequest:
         """What the mouse does to the request, and what is said of what is under it."""
         index = None
-        if touch.pixel and result.cells and (request.compare is None or request.compare.mode == "side"):
-            index = cells.cell_at(result.cells, *touch.pixel)
+        if touch.at and result.cells and request.compare is None:
+            index = cells.cell_at(result.cells, *touch.pixel(result))
             readout = self._cell(request, result, touch, index, readout)
         acts = touch.clicked and index is not None and _same_layout(request, result.request)
         if touch.double_clicked and not self._acted:
@@ -192,7 +195,6 @@ class Viewer:
             request = dragged(request, touch.dragged, theme.em(SEED_EMS))
             readout = f"{_latent_words(request)}{values.WIDE}{readout}" if readout or any(touch.dragged) else ""
         self.readout = readout
-        self._card(result, touch)
         return request
 
     @staticmethod
@@ -209,13 +211,15 @@ class Viewer:
                 imgui.set_mouse_cursor(imgui.MouseCursor_.hand)
         return f"{name}{values.WIDE}{readout}" if name else readout
 
-    def _card(self, result: RenderResult, touch: Touch) -> None:
-        if not touch.pixel or not (self._look.card or imgui.get_io().key_alt):
+    def _card(self, touch: Touch, results: tuple[RenderResult | None, ...]) -> None:
+        """All channels at the cursor, of each result."""
+        if not touch.at or not (self._look.card or imgui.get_io().key_alt):
             return
-        column = values.column(result, *touch.pixel)
-        if column is not None:
-            _, x, y = values.place(result, *touch.pixel)
-            card.draw_card(column, f"{result.request.tap}   x {x}   y {y}")
+        for letter, result in zip("AB" if results[1] else " ", results):
+            column = values.column(result, *touch.pixel(result)) if result and result.picture is not None else None
+            if column is not None:
+                _, x, y = values.place(result, *touch.pixel(result))
+                card.draw_card(column, f"{letter}  {result.request.tap}   x {x}   y {y}".strip())
 
     @property
     def _size(self) -> tuple[int, int]:

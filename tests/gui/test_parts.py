@@ -81,11 +81,11 @@ def test_the_view_holds_across_resolutions():
     assert view.actual_size((64, 64)).width == 64
 
 
-def test_pixel_at():
+def test_place_in():
     rectangle = (10, 20, 50, 40)
-    assert placement.pixel_at((10, 20), rectangle, (2, 4)) == (0, 0)
-    assert placement.pixel_at((49.9, 39.9), rectangle, (2, 4)) == (3, 1)
-    assert placement.pixel_at((50, 30), rectangle, (2, 4)) is None
+    assert placement.place_in((10, 20), rectangle) == (0, 0)
+    assert placement.place_in((45, 25), rectangle) == (0.875, 0.25)
+    assert placement.place_in((50, 30), rectangle) is None and placement.place_in((9, 30), rectangle) is None
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------

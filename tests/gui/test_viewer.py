@@ -309,6 +309,19 @@ def test_side_by_side_zoom_and_cursor_are_linked(window):
     assert abs(scale * (report["mouse"][0] - other[0]) - 20.5) < 1.5  # zoomed at the cursor
 
 
+def test_another_network_is_placed_over_the_same_rectangle(window):
+    """A is 64², B of another resolution."""
+    show(window, latent=Latent(5), compare=Compare("split", checkpoint=Checkpoint(str(window.folder / "fine.pkl"))))
+    report = window.wait(lambda r: r["matched"] and "Viewer/Label B" in r["widgets"] and r["answered"])
+    x0, y0, x1, y1 = report["widgets"]["Viewer/Picture"]
+    shown = seen(window, "Viewer/Picture").astype(float)
+    right = shown[60:, (x1 - x0) // 2 + 12:][:, :-4]
+    assert abs(right.mean() - 127.5) < 2 and shown[60:, 4:100].std() > 20
+    window.move("Viewer/Picture", (0.75, 0.25))
+    words = " ".join(said(window.wait(lambda r: r["readout"])))
+    assert words.startswith("A x 48 y 16") and f"B x {int(0.75 * FINE)} y {int(0.25 * FINE)}" in words
+
+
 def test_a_reference_that_is_not_there_says_so(window):
     show(window, latent=Latent(5), compare=Compare("side", checkpoint=Checkpoint(str(window.folder / "none.txt"))))
     window.wait(lambda r: "Viewer/Waiting" in r["widgets"])
