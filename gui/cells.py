@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from gui.requests import at_seed
+from renderer.many import source_name
 from renderer.types import Array, Cells, Latent, Mix, MixTable, RenderRequest, Source
 
 Box = tuple[int, int, int, int]          # x0, y0, x1, y1 in pixels of the picture
@@ -65,10 +66,6 @@ def pair(table: MixTable, cells: Cells, index: int) -> tuple[Source | None, Sour
     row, column = row - heads, column - heads
     return (table.across[column] if 0 <= column < len(table.across) else None,
             table.down[row] if 0 <= row < len(table.down) else None)
-
-
-def source_name(source: Source) -> str:
-    return f"seed {source.seed}" if source.w is None else source.name or "saved w"
 
 
 def _mixed(request: RenderRequest, across: Source | None, down: Source | None) -> RenderRequest:

@@ -115,6 +115,14 @@ def seed_of(latent: Latent) -> int:
     return round(latent.x) + ROW * round(latent.y)
 
 
+def latent_name(latent: Latent) -> str:
+    """'seed 3', 'x 3.25 y 0.00', 'saved w'."""
+    if latent.w is not None or latent.z is not None:
+        return "saved w" if latent.w is not None else "saved z"
+    is_seed = latent.x % 1 == latent.y % 1 == 0
+    return f"seed {seed_of(latent)}" if is_seed else f"x {latent.x:.2f} y {latent.y:.2f}"
+
+
 def at_seed(latent: Latent, seed: int) -> Latent:
     """On that seed, in the row where the latent is now if it lies there."""
     row = round(latent.y)

@@ -8,7 +8,7 @@ import numpy as np
 from imgui_bundle import imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
-from gui.requests import MAX_SEED, seed_of
+from gui.requests import MAX_SEED, latent_name
 from gui.rows import spans
 from renderer.many import source_name
 from renderer.types import Array, ModelInfo, RenderRequest, Source, sources
@@ -102,11 +102,8 @@ def add_button(saved: Sequence[Source], looked: Looked, why_not: str, name: str)
 def name_of(request: RenderRequest) -> str:
     """'seed 3', 'x 3.25 y 0 ψ 0.7 mixed'."""
     latent = request.latent
-    is_seed = latent.x % 1 == latent.y % 1 == 0
-    words = "w" if latent.w else "z" if latent.z else f"seed {seed_of(latent)}" if is_seed else (
-        f"x {latent.x:.2f} y {latent.y:.2f}")
     psi = f" ψ {latent.psi:g}" if latent.psi != 1 and latent.w is None else ""
-    return words + psi + (" mixed" if request.mix.rows else "")
+    return latent_name(latent) + psi + (" mixed" if request.mix.rows else "")
 
 
 def is_plain(source: Source) -> bool:

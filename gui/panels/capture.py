@@ -88,6 +88,7 @@ class CapturePanel:
                 if imgui.menu_item(title, "", False, place is not None)[0]:
                     self._saver.save_window(title, place)
                 report.mark(f"Save {title}")
+                widgets.hint("" if place else "Behind another tab: bring it to the front first")
 
     def _folder(self) -> None:
         if widgets.icon(fonts.FOLDER, "Show folder", "Shows the folder in the system's file manager"):

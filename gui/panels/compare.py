@@ -11,7 +11,7 @@ from gui.commands import Command
 from gui.comparison import Numbers, numbers, said_of
 from gui.jobs import Jobs
 from gui.panels.network import choose_path
-from gui.requests import against, pinned, seed_of, shown_name, swapped
+from gui.requests import against, latent_name, pinned, shown_name, swapped
 from renderer.types import DEMOS, Compare, RenderRequest, RenderResult
 
 MODES = {
@@ -171,9 +171,5 @@ def _side(name: str, words: str, tip: str, color: str = "text") -> None:
 
 def said(request: RenderRequest) -> str:
     """'StyleGAN3-T, seed 3, b32.conv1.act'."""
-    latent = request.latent
-    is_seed = latent.x % 1 == 0 and latent.y % 1 == 0
-    source = "saved w" if latent.w else "saved z" if latent.z else f"seed {seed_of(latent)}" if is_seed else (
-        f"x {latent.x:.2f} y {latent.y:.2f}")
     what = "table" if request.table else "seeds" if request.seeds else request.tap
-    return f"{shown_name(request.checkpoint.path).split('   ')[0]}, {source}, {what}"
+    return f"{shown_name(request.checkpoint.path).split('   ')[0]}, {latent_name(request.latent)}, {what}"

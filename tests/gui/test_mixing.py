@@ -40,7 +40,7 @@ def test_latents_are_named():
     w = Array.of(np.zeros((1, 2, 3)))
     named = [sources.name_of(RenderRequest(latent=latent, mix=mix)) for latent, mix in (
         (Latent(3, 1), Mix()), (Latent(3.25, psi=0.5), Mix()), (Latent(w=w, psi=0.5), Mix(rows=(1,))))]
-    assert named == ["seed 103", "x 3.25 y 0.00 ψ 0.5", "w mixed"]
+    assert named == ["seed 103", "x 3.25 y 0.00 ψ 0.5", "saved w mixed"]
 
 
 def test_rows_are_named(network):
