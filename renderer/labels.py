@@ -25,6 +25,7 @@ class Labels:
     def __init__(self, across: tuple[str, ...], down: tuple[str, ...], cell: tuple[int, int]):
         self._cell, size = cell, max(SMALLEST_TYPE, min(cell) // TYPE_SHARE)
         self._font = ImageFont.load_default(size)
+        self._space = "  " if size < 16 else " "                 # the typeface's own is 2 pixels wide in small sizes
         self._line, self._gap = sum(self._font.getmetrics()), (size + 1) // 2
         self.fits = min(cell) >= self._line
         height, width = cell
@@ -64,8 +65,8 @@ class Labels:
         words, lines = name.split(), []
         while words:
             line = words.pop(0)
-            while words and (len(lines) + 1 == most or self._length(f"{line} {words[0]}") <= width):
-                line += " " + words.pop(0)
+            while words and (len(lines) + 1 == most or self._length(line + self._space + words[0]) <= width):
+                line += self._space + words.pop(0)
             lines.append(self._shortened(line, width))
         return lines
 

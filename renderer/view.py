@@ -16,7 +16,7 @@ from renderer.types import Cells, Spectrum, SpectrumResult, TapInfo, TapStats, V
 
 HISTOGRAM_BINS = 64
 HISTOGRAM_VALUES = 1 << 20               # more are sampled: a histogram costs more than all other statistics together
-MAX_GAIN_DB = 300                        # beyond, float32 has nothing to show
+MAX_GAIN_DB, MAX_OFFSET = 300, 1e30      # beyond, float32 has nothing to show
 
 
 class Drawn(NamedTuple):
@@ -41,7 +41,8 @@ def draw(picked: Picked, shape: tuple[int, int, int], view: View) -> Drawn:
     y, bad, low, high = _finite(picked.y, together=in_colour)
     centre, half = _scale(y, low, high, view.range)
     gain = 10 ** (min(max(view.gain_db, -MAX_GAIN_DB), MAX_GAIN_DB) / 20)
-    shown = _bytes((y - centre).div_(half.to(y)[:, None, None]), gain, view.offset)
+    offset = min(max(view.offset, -MAX_OFFSET), MAX_OFFSET)
+    shown = _bytes((y - centre).div_(half.to(y)[:, None, None]), gain, offset)
     cells = None
     if view.mode == "sheet":
         columns, size = sheet_layout(shape)
@@ -55,7 +56,7 @@ def draw(picked: Picked, shape: tuple[int, int, int], view: View) -> Drawn:
         pixels[bad[0]] = BAD
     if cells is not None:
         _clear_rest(pixels, cells)
-    return Drawn(read_only(pixels), _limits(centre, half, gain, view.offset), cells)
+    return Drawn(read_only(pixels), _limits(centre, half, gain, offset), cells)
 
 
 def _finite(y: Tensor, together: bool) -> tuple[Tensor, np.ndarray | None, float, float]:
@@ -85,7 +86,7 @@ def _scale(y: Tensor, low: float, high: float, wanted: str) -> tuple[float, Tens
         half = y.abs().amax(dim=(1, 2)).cpu().double()
     elif wanted != "fixed":
         raise UserError(f"there is no range '{wanted}'; there are fixed, symmetric, minmax and each.")
-    return centre, half.where(half > 0, 1.0)
+    return centre, half.where(half.float() > 0, 1.0)
 
 
 def _limits(centre: float, half: Tensor, gain: float, offset: float) -> tuple[float, float] | None:

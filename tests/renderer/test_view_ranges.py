@@ -113,6 +113,21 @@ def test_constants_divide_by_one(how):
         assert (shown_bytes(drawn, wanted, 3) == 128).all() and drawn.limits[0] < drawn.limits[1]
 
 
+@pytest.mark.parametrize("how", RANGES)
+@pytest.mark.parametrize("scale", [1e-45, 1e-40, 1e30, 3.4e38])
+def test_the_ends_of_float32(how, scale):
+    """Also of gain and offset."""
+    x = torch.tensor([[[1.0, -1.0, 0.0]]]) * scale
+    seen = view.picture(x, View("channel", **GREY, range=how))[0, :, 0].tolist()
+    if how != "fixed":
+        assert seen == [255, 0, 128]
+    for extreme, expected in (({"offset": 1e300}, 255), ({"offset": -1e300}, 0), ({"gain_db": -1e300}, 128)):
+        if how != "fixed" or "offset" in extreme and scale < 1:
+            assert (view.picture(x, View("channel", **GREY, range=how, **extreme)) == expected).all()
+    lone = torch.tensor([[[0.0, 1e-45]]])                                # half of it is nothing
+    assert (view.picture(lone, View("channel", **GREY, range="minmax")) == 128).all()
+
+
 # -- what is not finite, sheets ---------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("how", RANGES)
