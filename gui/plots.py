@@ -104,6 +104,14 @@ def say(lines: Sequence[str], inks: Sequence[str] = ()) -> None:
         draw.add_text(ImVec2(left + pad, top + pad + index * height), ink, line)
 
 
+def crosshair() -> None:
+    """Through the cursor. ImPlot's own hides it, and glfw drops the motion that arrives while that changes."""
+    draw, corner, size = implot.get_plot_draw_list(), implot.get_plot_pos(), implot.get_plot_size()
+    mouse, ink = imgui.get_mouse_pos(), theme.ink("text", 0.6)
+    draw.add_line(ImVec2(mouse.x, corner.y), ImVec2(mouse.x, corner.y + size.y), ink)
+    draw.add_line(ImVec2(corner.x, mouse.y), ImVec2(corner.x + size.x, mouse.y), ink)
+
+
 def mark_plot() -> None:
     """Lists the plot's inside as 'Plot'."""
     position, size = implot.get_plot_pos(), implot.get_plot_size()

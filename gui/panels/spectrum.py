@@ -106,8 +106,7 @@ class SpectrumPanel:
         axes = ImVec2(theme.em(2.6), theme.em(1.9))      # room for the numbers along both axes
         side = max(min(room.x - scale - axes.x, room.y - axes.y), theme.em(2))
         size = ImVec2(side + axes.x, side + axes.y)
-        with implot_ctx.begin_plot("##spectrum", size, plots.QUIET | implot.Flags_.equal
-                                   | implot.Flags_.crosshairs) as plot:
+        with implot_ctx.begin_plot("##spectrum", size, plots.QUIET | implot.Flags_.equal) as plot:
             if not plot:
                 return
             flags = implot.AxisFlags_.no_grid_lines | implot.AxisFlags_.no_highlight
@@ -152,6 +151,7 @@ class SpectrumPanel:
             lines = (f"fx {_figure(fx)}   fy {_figure(fy)}",
                      f"|f| {_figure(math.hypot(fx, fy))}   {plots.decibels(level)}")
             self.readout = "   ".join(lines)
+            plots.crosshair()
             plots.say(lines)
 
     def close(self) -> None:
