@@ -27,20 +27,22 @@ class Labels:
         self._font = ImageFont.load_default(size)
         self._space = "  " if size < 16 else " "                 # the typeface's own is 2 pixels wide in small sizes
         self._line, self._gap = sum(self._font.getmetrics()), (size + 1) // 2
+        self._aside = max(8 * size, cell[1])                     # how wide a label beside the pictures may be
         self.fits = min(cell) >= self._line
-        height, width = cell
-        aside = max(8 * size, width)                             # how wide a label before a row may be
         across, down = (tuple(map(_drawable, names)) if self.fits else () for names in (across, down))
-        self._down = [self._wrapped(name, aside, height // self._line) for name in down]
-        self.left = self._margin(max((self._length(line) for lines in self._down for line in lines), default=0))
-        words = [word for name in across for word in name.split()]
-        self._upright = width >= aside or all(self._length(word) <= width - self._gap for word in words)
+        self._down = [self._wrapped(name, self._aside, cell[0] // self._line) for name in down]
+        self.left = self._margin(self._widest(self._down))
+        self._set_across(across, cell[1])
+
+    def _set_across(self, names: tuple[str, ...], width: int) -> None:
+        words, within = [word for name in names for word in name.split()], width - self._gap
+        self._upright = width >= self._aside or all(self._length(word) <= within for word in words)
         if self._upright:
-            self._across = [self._wrapped(name, width - self._gap, MOST_LINES) for name in across]
+            self._across = [self._wrapped(name, within, MOST_LINES) for name in names]
             self.top = self._margin(self._line * max(map(len, self._across), default=0))
         else:                                                    # too long for the columns: they run upwards
-            self._across = [self._wrapped(name, aside, width // self._line) for name in across]
-            self.top = self._margin(max(self._length(line) for lines in self._across for line in lines))
+            self._across = [self._wrapped(name, self._aside, width // self._line) for name in names]
+            self.top = self._margin(self._widest(self._across))
 
     def draw(self, picture: np.ndarray) -> None:
         """Into the margins of `picture` uint8 [top + rows * height, left + columns * width, 3]."""
@@ -56,6 +58,9 @@ class Labels:
 
     def _margin(self, size: float) -> int:
         return round(size) + 2 * self._gap if size else 0
+
+    def _widest(self, labels: list[list[str]]) -> float:
+        return max((self._length(line) for lines in labels for line in lines), default=0)
 
     def _length(self, text: str) -> float:
         return self._font.getlength(text)

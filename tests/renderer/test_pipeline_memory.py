@@ -98,12 +98,13 @@ def resident_after(pipeline, requests) -> list[int]:
 def changing(asked, name: str, count: int) -> list[RenderRequest]:
     """Requests as a person's hands make them: everything moves."""
     rng, taps = np.random.RandomState(0), [t.name for s in tiny(name).synthesis.stages() for t in s.taps]
-    return [asked(name, latent=Latent(x=rng.randn() * 10, psi=rng.rand()), mix=Mix(Source(i), tuple(range(rng.randint(3)))),
-                  synth=Synth(("const", "random", "none")[rng.randint(3)], i), tap=taps[rng.randint(len(taps))],
-                  view=View(("rgb", "channel")[rng.randint(2)], gain_db=rng.randn()),
+    return [asked(name, latent=Latent(x=rng.randn() * 10, psi=rng.rand()),
+                  mix=Mix(Source(i), tuple(range(rng.randint(3)))), synth=Synth(("const", "random", "none")[rng.randint(3)], i), tap=taps[rng.randint(len(taps))],
+                  view=View(MODES[rng.randint(len(MODES))], gain_db=rng.randn()),
                   spectrum=Spectrum() if rng.rand() < 0.5 else None) for i in range(count)]
 
 
+MODES = ("rgb", "channel", "mean", "rms", "pca", "sheet")
 GROWTH = 24 << 20                        # of allocator and interpreter; one leaked tiny network a turn would be more
 
 
