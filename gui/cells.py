@@ -25,14 +25,19 @@ def box_of(cells: Cells, index: int) -> Box:
     return left, top, left + cells.size[1], top + cells.size[0]
 
 
-def channel_at(cells: Cells, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(channel, y, x) in the signal of pixels (x, y) of a sheet; channel -1 where there is none."""
+def channel_at(cells: Cells, size: tuple[int, int], y: np.ndarray,
+               x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(channel, y, x) in a signal of `size` (height, width), of pixels (x, y) of its sheet; channel -1: none there.
+
+    Where cells are smaller than the signal, a pixel stands for several; it is the one in their middle.
+    """
     y, x = y - cells.origin[0], x - cells.origin[1]
     row, column = y // cells.size[0], x // cells.size[1]
     index = row * cells.columns + column
     inside = (row >= 0) & (column >= 0) & (column < cells.columns) & (index < len(cells.shown))
     shown = np.array([-1 if channel is None else channel for channel in cells.shown])
-    return np.where(inside, shown[np.where(inside, index, 0)], -1), y % cells.size[0], x % cells.size[1]
+    y, x = ((2 * (v % small) + 1) * large // (2 * small) for v, small, large in zip((y, x), cells.size, size))
+    return np.where(inside, shown[np.where(inside, index, 0)], -1), y, x
 
 
 # -- what a cell is, and leads to -------------------------------------------------------------------------------------

@@ -143,15 +143,16 @@ class Comparing:
         left, right = halves(area, theme.em(0.3))
         touch = self._main.show(left, Shown.of(a), look, takes_drags=True)
         draw = imgui.get_window_draw_list()
-        self._label(draw, touch.room, request, "A", side_name(a))
         if b is None:
+            self._label(draw, touch.room, request, "A", side_name(a))
             return request, touch, self._both(a, b, touch)
         other = self._other.show(right, Shown.of(b), look, a.picture.shape[:2], takes_drags=True)
-        self._label(draw, other.room, request, "B", side_name(b, request.compare))
         for one, far in ((touch, other), (other, touch)):
             if one.at:
                 x0, y0, x1, y1 = far.rectangle
                 crosshair(draw, far.room, (x0 + one.at[0] * (x1 - x0), y0 + one.at[1] * (y1 - y0)))
+        self._label(draw, touch.room, request, "A", side_name(a))
+        self._label(draw, other.room, request, "B", side_name(b, request.compare))
         if other.at or any(other.dragged):
             touch = replace(touch, at=other.at, double_clicked=other.double_clicked, dragged=other.dragged)
         return request, touch, self._both(a, b, touch)

@@ -27,7 +27,7 @@ def behind(result: RenderResult, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """
     values, view = result.values, result.request.view
     if values is not None and is_sheet(result):
-        channel, y, x = channel_at(result.cells, y, x)
+        channel, y, x = channel_at(result.cells, values.shape[1:], y, x)
         taken = values[np.maximum(channel, 0), y, x].astype(np.float32)
         return np.ma.masked_array(taken, channel < 0)[None]
     if not _is_plain(result) or view.mode == "pca":
@@ -53,9 +53,9 @@ def channels_shown(result: RenderResult) -> tuple[int, ...]:
 
 def place(result: RenderResult, x: int, y: int) -> tuple[int | None, int, int]:
     """(channel, x, y) in the signal of the picture's pixel (x, y): a channel in sheets only, -1 between them."""
-    if not is_sheet(result):
+    if result.values is None or not is_sheet(result):
         return None, x, y
-    channel, y, x = (int(v) for v in channel_at(result.cells, np.array(y), np.array(x)))
+    channel, y, x = (int(v) for v in channel_at(result.cells, result.values.shape[1:], np.array(y), np.array(x)))
     return channel, x, y
 
 

@@ -114,8 +114,21 @@ def test_cells_are_found_by_their_pixels():
     for index, (x0, y0, x1, y1) in enumerate(boxes):
         assert cells.cell_at(LABELLED, x0, y0) == cells.cell_at(LABELLED, x1 - 1, y1 - 1) == index
     assert {cells.cell_at(LABELLED, *point) for point in ((4, 3), (5, 2), (13, 3), (9, 11), (5, 19))} == {None}
-    channel, y, x = cells.channel_at(LABELLED, np.array([3, 10, 11, 3]), np.array([5, 12, 5, 0]))
+    channel, y, x = cells.channel_at(LABELLED, (8, 4), np.array([3, 10, 11, 3]), np.array([5, 12, 5, 0]))
     assert channel.tolist() == [7, 1, -1, -1] and (y[:2].tolist(), x[:2].tolist()) == ([0, 7], [0, 3])
+
+
+def test_a_sheet_of_smaller_cells_names_the_signals_pixels():
+    """Four pixels of the signal to one of the sheet, each way, as the renderer lays out very large ones."""
+    y, x = np.array([3, 10]), np.array([5, 8])
+    channel, y, x = cells.channel_at(LABELLED, (32, 16), y, x)
+    assert (channel.tolist(), y.tolist(), x.tolist()) == ([7, 7], [2, 30], [2, 14])
+    from renderer.modes import sheet_layout
+    columns, (height, width) = sheet_layout((512, 1024, 1024))
+    assert height < 1024
+    result = RenderResult(replace(TAP, view=View("sheet")), None, np.zeros((height, width, 3), np.uint8),
+                          np.arange(16, dtype=np.float32).reshape(1, 4, 4), cells=Cells(1, (2, 2), (0, 0), (0,)))
+    assert at(result, 1, 0) == result.values[0, 1, 3] and values.place(result, 1, 0) == (0, 3, 1)
 
 
 def test_a_click_on_a_sheet_chooses_the_channel():
