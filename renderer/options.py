@@ -199,7 +199,7 @@ def _arranged(request: RenderRequest, args: Namespace) -> RenderRequest:
         table = replace(request.table or MixTable((), (), ()), **sides)
         request = replace(request, mix=Mix(), table=table, seeds=None)
     if args.seeds:
-        request = replace(request, table=None, seeds=SeedGrid(args.seeds))
+        request = replace(request, table=None, seeds=replace(request.seeds or SeedGrid(()), seeds=args.seeds))
     if args.columns is not None and (not request.seeds or args.columns < 0):
         raise misuse("--columns is the number of them in a grid of --seeds")
     if args.labels is not None and not (request.seeds or request.table):

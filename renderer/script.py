@@ -51,13 +51,14 @@ def python(request: RenderRequest, out: str = PICTURE, fitted: bool = False) -> 
     return "\n".join([
         '"""Renders what Stylescope showed."""', *imports, "",
         f"sys.path.insert(0, {str(ROOT)!r})       # where Stylescope is",
+        "from renderer.content import stamped",
         "from renderer.images import save_png",
         "from renderer.pipeline import Pipeline",
         f"from renderer.types import {', '.join(names)}", "",
         "request = RenderRequest(", *arguments, ")",
         "pipeline = Pipeline()",
         f"picture = pipeline.picture({'pipeline.fitted(request)' if fitted else 'request'})",
-        f"save_png({out!r}, picture, request)", ""])
+        f"save_png({out!r}, picture, stamped(request))", ""])
 
 
 def _essential(request: RenderRequest) -> RenderRequest:
@@ -71,7 +72,9 @@ def _essential(request: RenderRequest) -> RenderRequest:
         latent = replace(latent, x=0.0, y=0.0)
     if request.table or not mix.rows:
         mix = Mix()
-    return replace(request, checkpoint=checkpoint, latent=latent, mix=mix, spectrum=None, strip=False, compare=None)
+    seeds = None if request.table else request.seeds
+    return replace(request, checkpoint=checkpoint, latent=latent, mix=mix, seeds=seeds, spectrum=None, strip=False,
+                   compare=None)
 
 
 # -- command line: each rule says a part in words, and sets it to its default in the request --------------------------

@@ -202,6 +202,9 @@ def test_seeds_in_a_grid(argv, options, tmp_path):
     for i, seed in enumerate((0, 1, 2, 3, 9)):
         np.testing.assert_array_equal(cut(picture, request, i), single(seed))
     np.testing.assert_array_equal(written(tmp_path / "again.png", "--state", out), picture)
+    more = written(out, "--state", out, "--seeds", "4,1")
+    assert load_request(out).seeds == SeedGrid((4, 1), **options)            # laid out as the state's
+    np.testing.assert_array_equal(cut(more, load_request(out), 1), single(1))
 
 
 def test_a_mixing_table(tmp_path):

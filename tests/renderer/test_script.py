@@ -63,6 +63,8 @@ REQUESTS = {
     "a table with a saved w": lambda: RenderRequest(SG2, table=MixTable(
         sources(1), (Source(w=Array.of(w_of(SG2, 3)), name="顔's"), Source(8)), (2,))),
     "a grid": lambda: RenderRequest(SG2, Latent(psi=0.6), Mix(Source(4), (1,)), seeds=SeedGrid((8, 1, 2, 3, 50), 2)),
+    "a table before a grid": lambda: RenderRequest(
+        SG2, table=MixTable(sources(4), sources(2, 3), (3, 4, 5)), seeds=SeedGrid((8, 1))),
     "only a window's": lambda: RenderRequest(
         SG2, spectrum=Spectrum(), strip=True, compare=Compare("split", pinned=RenderRequest())),
     "another network": lambda: RenderRequest(replace(SG2, network="G_ema", precision="fp32", backend="reference")),
@@ -163,7 +165,8 @@ def test_a_program_that_reads_well():
     program = script.python(RenderRequest(SG2, Latent(1.5), table=MixTable(sources(1), sources(2, 3), (4,))), "a.png")
     assert "from renderer.types import Checkpoint, MixTable, RenderRequest, sources\n" in program
     assert "    table=MixTable(across=sources(1), down=sources(2, 3), rows=(4,)),\n" in program
-    assert "save_png('a.png', picture, request)\n" in program and "b64decode" not in program and "latent" not in program
+    assert "save_png('a.png', picture, stamped(request))\n" in program
+    assert "b64decode" not in program and "latent" not in program            # a table has no use for it
 
 
 @pytest.mark.parametrize("seed", range(60))
