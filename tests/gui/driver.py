@@ -55,9 +55,13 @@ class Window:
     """Stylescope running on a display. Positions in a widget are shares of its rectangle, (0, 0) its upper left."""
 
     def __init__(self, display: Display, folder: Path, *arguments: str, entry: str = "visualizer.py",
-                 **environment: str):
+                 first: bool = False, **environment: str):
         self.display, self.folder = display, folder
         self.captures = folder / "Pictures" / "Stylescope"
+        settings = folder / "config" / "stylescope" / "window.json"
+        if not first and not settings.exists():          # else the first steps are shown
+            settings.parent.mkdir(parents=True, exist_ok=True)
+            settings.write_text('{"greeted": true}')
         self._report = folder / "report.json"
         self._report.unlink(missing_ok=True)
         self._errors = open(folder / "stderr.txt", "w+")

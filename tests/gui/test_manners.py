@@ -15,14 +15,14 @@ def start(display, tmp_path):
     """Starts windows that are ended with the test. `prepare`: Python that runs before the window opens."""
     windows = []
 
-    def start(*arguments, on=display, prepare="", **environment):
+    def start(*arguments, on=display, prepare="", first=False, **environment):
         entry = ENTRY
         if prepare:
             entry = tmp_path / "prepared.py"
             entry.write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport fake, gui.app\n"
                              "gui.app.RenderThread = fake.FakeThread\n"
                              f"{prepare}\nsys.exit(gui.app.run(sys.argv[1:]))\n")
-        windows.append(driver.Window(on, tmp_path, *arguments, entry=str(entry), **environment))
+        windows.append(driver.Window(on, tmp_path, *arguments, entry=str(entry), first=first, **environment))
         return windows[-1]
     yield start
     for window in windows:
@@ -58,20 +58,33 @@ def test_scale_follows_the_monitor(start):
         display.close()
 
 
+def test_the_first_window_shows_the_first_steps(start, tmp_path):
+    first = start("a/plain.pkl", first=True)
+    first.wait(lambda r: r["notice"].startswith("New here?"))
+    first.click("Notice/Got it")
+    first.wait(lambda r: not r["notice"])
+    assert first.close() == 0
+    second = start("a/plain.pkl", first=True)
+    assert second.answered()["notice"] == "" and second.close() == 0
+
+
 def test_remembers_files_panels_and_layout(start, tmp_path):
-    first = start("a/plain.pkl")
+    one, other = (str(tmp_path / name) for name in ("plain.pkl", "conditional.pkl"))
+    for path in (one, other):
+        Path(path).write_bytes(b"")
+    first = start(one)
     first.click("Menu/View")
     first.click("Menu/Capture")
     first.wait(lambda r: "Capture/Window" not in r["widgets"])
-    first.fill("Network/Path", "b/conditional.pkl")
-    first.wait(lambda r: r["settings"]["recents"] == ["b/conditional.pkl", "a/plain.pkl"])
+    first.fill("Network/Path", other)
+    first.wait(lambda r: r["settings"]["recents"] == [other, one])
     assert first.close() == 0
     kept = json.loads((tmp_path / "config" / "stylescope" / "window.json").read_text())
-    assert kept["recents"] == ["b/conditional.pkl", "a/plain.pkl"] and kept["hidden"] == ["Capture"]
-    second = start("a/plain.pkl")
+    assert kept["recents"] == [other, one] and kept["hidden"] == ["Capture"]
+    second = start(one)
     second.click("Network/Recent")
-    second.click("Network/b/conditional.pkl")
-    report = second.wait(lambda r: r["request"]["checkpoint"]["path"] == "b/conditional.pkl" and r["answered"])
+    second.click(f"Network/{other}")
+    report = second.wait(lambda r: r["request"]["checkpoint"]["path"] == other and r["answered"])
     assert report["request"]["latent"]["classes"] == [[0, 1.0]] and "Capture/Window" not in report["widgets"]
     second.click("Menu/View")
     second.click("Menu/Reset layout")

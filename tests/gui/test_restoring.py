@@ -1,5 +1,6 @@
 """Opening what was saved: states whose files moved or changed, pasted ones, run folders, recents; and in the window."""
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import driver
 import numpy as np
 import pytest
+from PIL import Image
 
 from gui import recents, snapshots
 from gui.files import cleaned
@@ -145,7 +147,6 @@ def window(display, tmp_path_factory):
     folder = tmp_path_factory.mktemp("restoring")
     (folder / "plain.pkl").write_bytes(b"plain")
     window = driver.Window(display, folder, str(folder / "plain.pkl"), entry="tests/gui/fake.py")
-    answer(window, "Got it")
     yield window
     assert window.close() == 0 and window.errors() == ""
 
@@ -162,9 +163,9 @@ def saved(window, name: str, data: bytes) -> tuple[Path, Path]:
 
 def answer(window, button: str) -> None:
     """Answers a notice, and waits until the panels have moved up into its place."""
-    top = window.rectangle("Viewer/Canvas")[1]
+    bottom = window.rectangle(f"Notice/{button}")[3]
     window.click(f"Notice/{button}")
-    window.wait(lambda r: not r["notice"] and r["widgets"]["Viewer/Canvas"][1] < top)
+    window.wait(lambda r: not r["notice"] and r["widgets"]["Viewer/Tab"][1] < bottom)
 
 
 def opened(r: dict, path: Path) -> bool:
@@ -189,7 +190,8 @@ def test_a_moved_file_is_asked_for(window):
     assert report["notice"] == f"two.pkl is not at {checkpoint.parent}: where is it now?"
     assert report["request"] == before
     window.click("Notice/Find…")
-    window.fill("Browser/Path", str(moved))
+    window.click("Browser/Up")
+    window.click(f"Browser/{moved.name}")
     window.wait(lambda r: opened(r, moved) and not r["notice"])
 
 
@@ -302,3 +304,37 @@ def test_any_script_in_names(window):
     window.click("Menu/Recent")
     window.rectangle(f"Menu/{name}")
     window.key("Escape")
+
+
+# -- with a real network ----------------------------------------------------------------------------------------------
+
+def test_a_saved_picture_restores_its_pixels_after_its_network_moved(display, checkpoints, tmp_path):
+    """Saved, moved, opened again from the PNG in a new window: asked for once, then the same picture."""
+    network = tmp_path / "runs" / checkpoints["stylegan2"].name
+    network.parent.mkdir()
+    shutil.copy(checkpoints["stylegan2"], network)
+    window = driver.Window(display, tmp_path, str(network))
+    window.answered(60)
+    window.fill("Latent/Seed", "1234")
+    window.type_into("Truncation & noise/ψ", "0.7")
+    window.wait(lambda r: r["request"]["latent"]["psi"] == 0.7 and r["answered"])
+    window.move("Viewer/Canvas")
+    window.key("ctrl+s")
+    window.wait(lambda r: r["message"].startswith("Saved"))
+    assert window.close() == 0
+    shot = next(window.captures.glob("*.png"))
+    moved = network.rename(tmp_path / "moved.safetensors")
+    (tmp_path / "config" / "stylescope" / "window.json").unlink()           # recents would find it by themselves
+    again = driver.Window(display, tmp_path, str(shot))
+    again.wait(lambda r: "where is it now" in r["notice"] and r["answered"], 60)
+    again.click("Notice/Find…")
+    again.click("Browser/Up")
+    again.click(f"Browser/{moved.name}")
+    again.wait(lambda r: r["request"]["checkpoint"]["path"] == str(moved) and r["answered"] and not r["error"], 60)
+    assert (again.report()["request"]["latent"]["x"], again.report()["request"]["latent"]["psi"]) == (1234, 0.7)
+    again.move("Viewer/Canvas")
+    again.key("ctrl+s")
+    again.wait(lambda r: r["message"].startswith("Saved"))
+    assert again.close() == 0 and again.errors() == ""
+    other = next(path for path in again.captures.glob("*.png") if path != shot)
+    assert np.array_equal(np.asarray(Image.open(shot)), np.asarray(Image.open(other)))
