@@ -33,12 +33,22 @@ _EAST_ASIAN = {
     "darwin": ("/System/Library/Fonts/Hiragino Sans GB.ttc", "/System/Library/Fonts/PingFang.ttc"),
     "win32": ("C:/Windows/Fonts/msyh.ttc", "C:/Windows/Fonts/YuGothM.ttc", "C:/Windows/Fonts/malgun.ttf"),
 }
+_NOTO = "/usr/share/fonts/truetype/noto/"
+_OTHER = {                               # each adds the scripts that it has; emoji are drawn in one colour
+    "linux": (*(f"{_NOTO}NotoSans{script}-Regular.ttf" for script in ("Devanagari", "Bengali", "Tamil", "Thai")),
+              "/usr/share/fonts/truetype/ancient-scripts/Symbola_hint.ttf", f"{_NOTO}NotoEmoji-Regular.ttf",
+              "/usr/share/fonts/google-noto-emoji-fonts/NotoEmoji-Regular.ttf"),
+    "darwin": ("/System/Library/Fonts/Kohinoor.ttc", "/System/Library/Fonts/Supplemental/Thonburi.ttc",
+               "/System/Library/Fonts/AppleSDGothicNeo.ttc"),
+    "win32": ("C:/Windows/Fonts/Nirmala.ttc", "C:/Windows/Fonts/LeelawUI.ttf", "C:/Windows/Fonts/malgun.ttf",
+              "C:/Windows/Fonts/seguiemj.ttf"),
+}
 
 
 def load(size: float) -> tuple[imgui.ImFont, imgui.ImFont]:
     """Adds the fonts to ImGui's atlas; returns (regular, bold). Glyphs are drawn when they are first shown."""
     fallbacks = [_ASSETS / "Font_Awesome_6_Free-Solid-900.otf", _ASSETS / "Inconsolata-Medium.ttf",
-                 *_first_present(_SYMBOLS), *_first_present(_EAST_ASIAN)]
+                 *_present(_SYMBOLS)[:1], *_present(_EAST_ASIAN)[:1], *_present(_OTHER)]
     regular = _load_merged(_ASSETS / "Roboto/Roboto-Regular.ttf", fallbacks, size)
     bold = _load_merged(_ASSETS / "Roboto/Roboto-Bold.ttf", fallbacks[:2], size)
     return regular, bold
@@ -63,5 +73,5 @@ def _merge(path: Path) -> imgui.ImFontConfig:
     return config
 
 
-def _first_present(candidates: dict[str, tuple[str, ...]]) -> list[Path]:
-    return [path for name in candidates.get(sys.platform, ()) if (path := Path(name)).is_file()][:1]
+def _present(candidates: dict[str, tuple[str, ...]]) -> list[Path]:
+    return [path for name in candidates.get(sys.platform, ()) if (path := Path(name)).is_file()]
