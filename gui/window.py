@@ -22,7 +22,7 @@ from gui.damage import Damage  # noqa: E402
 NAMED_KEYS = {glfw.KEY_SPACE: "Space", glfw.KEY_ESCAPE: "Esc", glfw.KEY_TAB: "Tab", glfw.KEY_LEFT: "Left",
               glfw.KEY_RIGHT: "Right", glfw.KEY_UP: "Up", glfw.KEY_DOWN: "Down", glfw.KEY_EQUAL: "Plus",
               glfw.KEY_KP_ADD: "Plus", glfw.KEY_MINUS: "Minus", glfw.KEY_KP_SUBTRACT: "Minus", glfw.KEY_F1: "F1",
-              glfw.KEY_F11: "F11"}
+              glfw.KEY_F11: "F11", glfw.KEY_PAGE_UP: "PageUp", glfw.KEY_PAGE_DOWN: "PageDown"}
 HEADLESS = "`visualizer.py render`, `info` and `doctor` work without a window"
 
 

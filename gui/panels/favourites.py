@@ -64,11 +64,15 @@ class FavouritesPanel:
         size, gap = theme.em(PICTURE_EMS), theme.em(0.4)
         columns = max(int((imgui.get_content_region_avail().x + gap) / (size + gap)), 1)
         size = (imgui.get_content_region_avail().x + gap) / columns - gap
-        for place, favourite in enumerate(entries):
-            if place % columns:
-                imgui.same_line(0, gap)
-            with imgui_ctx.push_id(favourite.name), imgui_ctx.begin_group():
-                request = self._item(favourite, size, request, result)
+        clipper = imgui.ListClipper()                # only the rows in sight are laid out
+        clipper.begin(-(-len(entries) // columns), size + imgui.get_frame_height_with_spacing())
+        while clipper.step():
+            for place in range(clipper.display_start * columns, min(clipper.display_end * columns, len(entries))):
+                if place % columns:
+                    imgui.same_line(0, gap)
+                with imgui_ctx.push_id(entries[place].name), imgui_ctx.begin_group():
+                    request = self._item(entries[place], size, request, result)
+        clipper.end()
         return request
 
     def _item(self, favourite: Favourite, size: float, request: RenderRequest, result: RenderResult) -> RenderRequest:

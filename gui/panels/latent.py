@@ -37,13 +37,13 @@ class LatentPanel:
         self._cells = (6, 4)             # columns and rows of the next grid
         self._before = RenderRequest()   # as of the last frame
         self.commands = (
-            Command("Random seed", lambda q, r: at_random(q), "R", "Latent", 1),
-            Command("Grid of seeds", lambda q, r: self._toggle_grid(q), "", "Latent", 3),
-            Command("Next page of the grid", lambda q, r: turned(q, 1), "PageDown", "Latent", 3),
-            Command("Previous page of the grid", lambda q, r: turned(q, -1), "PageUp", "Latent", 3),
-            Command("Keep as favourite", lambda q, r: keep(r), "B", "Latent", 4),
-            Command("Save w", lambda q, r: files.save(r), "", "Latent", 4),
-            Command("Load w or z…", lambda q, r: self._load(r), "", "Latent", 4),
+            Command("Random seed", lambda q, r: at_random(q), "R", "Latent", 3),
+            Command("Grid of seeds", lambda q, r: self._toggle_grid(q), "", "Latent", 3, why_not=_no_network),
+            Command("Next page of the grid", lambda q, r: turned(q, 1), "PageDown", "Latent", 3, why_not=_no_grid),
+            Command("Previous page of the grid", lambda q, r: turned(q, -1), "PageUp", "Latent", 3, why_not=_no_grid),
+            Command("Keep as favourite", lambda q, r: keep(r), "B", "Latent", 4, why_not=_no_picture),
+            Command("Save w", lambda q, r: files.save(r), "", "Latent", 4, why_not=_no_w),
+            Command("Load w or z…", lambda q, r: self._load(r), "", "Latent", 4, why_not=_no_network),
         )
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
@@ -70,8 +70,7 @@ class LatentPanel:
     # -- where w comes from -------------------------------------------------------------------------------------------
 
     def _star(self, result: RenderResult) -> None:
-        nothing = "" if result.picture is not None else "There is nothing to keep yet"
-        if widgets.icon(fonts.STAR, "Keep", "Keep what is shown among the favourites (B)", nothing):
+        if widgets.icon(fonts.STAR, "Keep", "Keep what is shown among the favourites (B)", _no_picture(None, result)):
             self._keep(result)
 
     def _sample(self, request: RenderRequest, result: RenderResult) -> Latent:
@@ -204,11 +203,10 @@ class LatentPanel:
 
     def _menu(self, request: RenderRequest, result: RenderResult) -> None:
         info = result.info
-        no_w = "" if result.ws is not None else "Needs one picture in the viewer"
-        if _item("Save w", "The w of this picture as .npz, where pictures are saved", no_w):
+        if _item("Save w", "The w of this picture as .npz, where pictures are saved", _no_w(request, result)):
             self._files.save(result)
         if _item("Load w or z…", "From .npz or .npy; dropping such a file here does it too",
-                 "" if info else "Open a network first"):
+                 _no_network(request, result)):
             self._load(result)
         if info and info.c_dim:
             path, count = request.checkpoint.path, info.c_dim
@@ -222,6 +220,22 @@ class LatentPanel:
     def load(self, path: str, result: RenderResult) -> None:
         """Shows the w or z in a file, on the network of `result`."""
         self._files.load(path, result.info)
+
+
+def _no_network(request, result: RenderResult) -> str:
+    return "" if result.info else "Open a network first"
+
+
+def _no_picture(request, result: RenderResult) -> str:
+    return "" if result.picture is not None else "There is no picture yet"
+
+
+def _no_w(request, result: RenderResult) -> str:
+    return "" if result.ws is not None else "Needs one picture in the viewer, not many"
+
+
+def _no_grid(request: RenderRequest, result) -> str:
+    return "" if request.seeds else "Show the grid of seeds first"
 
 
 def at_random(request: RenderRequest) -> RenderRequest:

@@ -14,6 +14,7 @@ from gui.jobs import Jobs
 from gui.latents import arrays_of, misfit, read_samples, showing
 from gui.messages import Messages
 from gui.panels.history import described
+from gui.panels.latent import LatentPanel
 from gui.requests import MAX_SEED, seed_of
 from gui.visits import LIMIT, REST, Visits
 from renderer.images import load_request, save_png, thumbnail
@@ -195,6 +196,15 @@ def test_travel_along_x_keeps_its_speed():
     line = travel.Travel(speed=2.0)
     assert line.advanced(3.0, 1.0, 0.1) == (pytest.approx(3.2), 1.0)
     assert line.advanced(3.0, 1.0, 60.0)[0] == pytest.approx(3.0 + 2.0 * travel.MAX_STEP)
+
+
+def test_travelling_leaves_the_grid_and_lets_a_saved_latent_rest():
+    panel = LatentPanel(*[None] * 5)
+    panel.playing = True
+    moved = panel.advance(RenderRequest(latent=Latent(2.0), seeds=SeedGrid((1, 2))), 0.1)
+    assert moved.latent.x == pytest.approx(2.1) and moved.seeds is None and panel.playing
+    saved = RenderRequest(latent=Latent(w=Array.of(W)))
+    assert panel.advance(saved, 0.1) == saved and not panel.playing
 
 
 @pytest.mark.parametrize("start", [(0.0, 0.0), (5.0, 3.0), (0.3, 7.2)])

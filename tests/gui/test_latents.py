@@ -148,6 +148,8 @@ def test_grid_of_seeds_and_its_pages(window):
     window.wait(lambda r: r["request"]["seeds"]["seeds"] == [7, 8, 9, 10, 11, 12] and r["answered"], 30)
     window.click("Latent/Next page")
     window.wait(lambda r: r["request"]["seeds"]["seeds"][0] == 13 and latent(r)["x"] == 13 and r["answered"], 30)
+    window.key("Prior")
+    window.wait(lambda r: r["request"]["seeds"]["seeds"][0] == 7 and latent(r)["x"] == 7 and r["answered"], 30)
     window.click("Latent/Close grid")
     window.wait(lambda r: r["request"]["seeds"] is None and r["picture"] == one and r["answered"])
 

@@ -12,7 +12,7 @@ from gui.browser import listing
 from gui.jobs import Jobs
 from gui.messages import Messages
 from gui.pace import SETTLE, Pace
-from gui.panels import latent, performance, transform
+from gui.panels import performance, transform
 from gui.placement import FIT, Placement
 from gui.saving import Saver, free_path, stem
 from renderer.types import (
@@ -142,12 +142,6 @@ def test_seed_of_the_plane(latent_, seed):
     assert requests.seed_of(latent_) == seed
     assert requests.seed_of(requests.at_seed(latent_, seed + 1)) == seed + 1
     assert requests.seed_of(requests.at_seed(latent_, 123456)) == 123456
-
-
-def test_animation_moves_by_time():
-    panel = latent.LatentPanel()
-    assert panel.advance(RenderRequest(latent=Latent(2.0)), 0.1).latent.x == pytest.approx(2.1)
-    assert panel.advance(RenderRequest(), 1000).latent.x < 1         # after a pause it does not jump
 
 
 # -- transform --------------------------------------------------------------------------------------------------------
