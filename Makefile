@@ -1,6 +1,7 @@
 # make run      open the window (FILE=checkpoint.pkl to open one)
 # make test     the test suite; `make test-all` adds the slow tests
-# Both first make .venv and install what they need, system packages included.
+# make screenshots   the pictures in the README, of the real window
+# All first make .venv and install what they need, system packages included.
 #
 # TORCH=auto    Linux without an NVIDIA driver: PyTorch's CPU build (200 MB); otherwise the default build
 # TORCH=cpu     PyTorch's CPU build
@@ -12,7 +13,7 @@ TESTS ?= tests
 VENV := .venv
 PYTHON := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
-.PHONY: run test test-all benchmark clean
+.PHONY: run test test-all benchmark screenshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -29,6 +30,10 @@ test-all: $(VENV)/.installed
 
 benchmark: $(VENV)/.installed
 	@for script in benchmarks/*.py; do $(PYTHON) $$script || exit 1; done
+
+screenshots: $(VENV)/.installed
+	@sh .ci/system-packages test
+	@$(PYTHON) tests/gui/screenshots.py
 
 $(VENV)/.installed: requirements.txt constraints.txt .ci/make-venv
 	@sh .ci/make-venv $(VENV) $(TORCH)

@@ -1,0 +1,59 @@
+"""A long session: ten thousand clicks, drags, wheel steps and keys, all over the window, leave its memory flat."""
+import random
+import time
+from pathlib import Path
+
+import driver
+import pytest
+
+COUNT, WARM_UP = 10_000, 3_000
+BATCH = 100                              # interactions sent before the window's widgets are looked at again
+LEFT_OUT = ("Capture/", "Menu/", "Network/", "Favourites/", "Compare/Open", "Compare/Path", "Latent/Keep",
+            "Latent/Path", "Latent/More", "Status/", "Spectrum/Export", "Radial profile/Export", "All layers/Export",
+            "Performance/Device", "Performance/Precision", "Performance/Backend")    # files, and other networks
+KEYS = ("Right", "Left", "Down", "Up", "f", "1", "g", "i", "d", "p", "r", "period", "comma", "space", "Escape",
+        "ctrl+z", "ctrl+z", "ctrl+y", "Tab", "Tab", "ctrl+p", "Escape", "question", "Escape")
+
+
+def memory(window) -> int:
+    """Bytes resident."""
+    lines = Path(f"/proc/{window.process.pid}/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
+
+
+def interaction(chance: random.Random, widgets: dict) -> list[str]:
+    """One thing that a hand does, as xdotool's commands."""
+    if chance.random() < 0.25:
+        return ["key", chance.choice(KEYS)]
+    x0, y0, x1, y1 = widgets[chance.choice(sorted(widgets))]
+    (x, y), (u, v) = ((chance.randrange(x0, x1), chance.randrange(y0, y1)) for _ in range(2))
+    touch = chance.choice((["click", "1"], ["click", "4"], ["click", "5"],
+                           ["mousedown", "1", "mousemove", str(u), str(v), "mouseup", "1"]))
+    return ["mousemove", str(x), str(y), *touch]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_ten_thousand_interactions_leave_memory_flat(display, checkpoints, tmp_path):
+    window = driver.Window(display, tmp_path, str(checkpoints["stylegan3"]))
+    window.answered(60)
+    chance, seen = random.Random(1), []
+    for done in range(0, COUNT, BATCH):
+        window._xdotool("key", "Escape")
+        report = window.wait(lambda r: "Viewer/Canvas" in r["widgets"], 30)
+        widgets = {name: box for name, box in report["widgets"].items()
+                   if not name.startswith(LEFT_OUT) and not name.endswith("/Tab")}
+        for _ in range(BATCH):
+            window._xdotool(*interaction(chance, widgets))
+        if done + BATCH >= WARM_UP and (done + BATCH) % 1000 == 0:
+            seen.append(settled(window))
+    print([round(size / 1e6) for size in seen])
+    assert max(seen[1:]) - seen[0] < 48 << 20
+    assert window.close() == 0 and window.errors() == ""
+
+
+def settled(window) -> int:
+    """Memory once nothing is under way."""
+    window._xdotool("key", "Escape", "Escape")
+    time.sleep(3)
+    return memory(window)
