@@ -183,6 +183,7 @@ class Comparing:
         self._other.close()
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def _error(a: RenderResult, b: RenderResult, kind: str, y: np.ndarray, x: np.ndarray,
            picture: np.ndarray) -> np.ndarray:
     """What the difference shows at pixels, [1, *y.shape]; its colours where A and B have no pixels in common."""

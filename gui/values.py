@@ -19,6 +19,7 @@ def is_sheet(result: RenderResult) -> bool:
     return result.cells is not None and request.view.mode == "sheet" and not request.table and not request.seeds
 
 
+@np.errstate(invalid="ignore", over="ignore")        # what is not finite stays so, quietly
 def behind(result: RenderResult, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """What the pixels (x, y) of the picture show, [N, *x.shape]: the signal's values, of three channels or of one.
 

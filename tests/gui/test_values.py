@@ -81,6 +81,17 @@ def test_readout_says_position_values_and_colours():
     assert "#5" in values.readout(shown(View("channel", channel=5)), 0, 0)
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_is_not_finite_is_said_and_does_no_harm():
+    for mode, said in (("mean", "mean"), ("rms", "RMS"), ("channel", "#5"), ("rgb", "#0")):
+        result = shown(View(mode, channel=5))
+        broken = result.values.copy()
+        broken[[0, 5], 2, 2] = np.inf, -np.inf
+        broken[1, 2, 2] = np.nan
+        words = values.readout(replace(result, values=broken), 2, 2)
+        assert said in words and ("nan" in words or "inf" in words), words
+
+
 @pytest.mark.parametrize("value, words", [(0.12345, "0.123"), (-12.34, "−12.3"), (123.4, "123"), (99.97, "100"),
                                           (1234.0, "1.23e3"), (1.7e-5, "1.7e−5"), (np.nan, "nan"), (-np.inf, "−inf")])
 def test_values_inside_pixels_are_short(value, words):
