@@ -75,7 +75,7 @@ class Desk:
         self.panels = (
             NetworkPanel(self.ask_file, self.recents), self.latent, HistoryPanel(self.visits),
             FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), TruncationPanel(),
-            LayersPanel(), ChannelPanel(self.jobs),
+            LayersPanel(), ChannelPanel(self.jobs, app.change),
             ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
             CapturePanel(self.saver, self.ask_folder, self.table, app.reference.result, self._panels_in_sight),
             *self.spectra, PerformancePanel(self.frames), self.viewer,

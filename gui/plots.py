@@ -107,9 +107,10 @@ def say(lines: Sequence[str], inks: Sequence[str] = ()) -> None:
 def crosshair() -> None:
     """Through the cursor. ImPlot's own hides it, and glfw drops the motion that arrives while that changes."""
     draw, corner, size = implot.get_plot_draw_list(), implot.get_plot_pos(), implot.get_plot_size()
-    mouse, ink = imgui.get_mouse_pos(), theme.ink("text", 0.6)
-    draw.add_line(ImVec2(mouse.x, corner.y), ImVec2(mouse.x, corner.y + size.y), ink)
-    draw.add_line(ImVec2(corner.x, mouse.y), ImVec2(corner.x + size.x, mouse.y), ink)
+    mouse, weight = imgui.get_mouse_pos(), theme.em(0.06)
+    for ink, extra in ((theme.ink("backdrop", 0.6), 2.5), (theme.ink("text"), 1.0)):     # seen on every colour
+        draw.add_line(ImVec2(mouse.x, corner.y), ImVec2(mouse.x, corner.y + size.y), ink, extra * weight)
+        draw.add_line(ImVec2(corner.x, mouse.y), ImVec2(corner.x + size.x, mouse.y), ink, extra * weight)
 
 
 def mark_plot() -> None:

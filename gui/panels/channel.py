@@ -1,6 +1,7 @@
 """The channel panel: how the chosen tap becomes a picture, and its statistics."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -41,10 +42,10 @@ DEFAULT = View()
 class ChannelPanel:
     title = "Channel"
 
-    def __init__(self, jobs: Jobs):
-        self._jobs = jobs
+    def __init__(self, jobs: Jobs, change: Callable[[Callable[[RenderRequest], RenderRequest]], None]):
+        """`change(how)`: lets the request become what `how` makes of it, from any thread."""
+        self._jobs, self._change = jobs, change
         self._histogram = Histogram()
-        self._found: tuple[str, int] | None = None       # a tap's strongest channel, to be shown
         self.commands = (
             Command("Next channel", lambda q, r: stepped_channel(q, r, 1), ".", "View", 3, why_not=_nothing_open),
             Command("Previous channel", lambda q, r: stepped_channel(q, r, -1), ",", "View", 3, why_not=_nothing_open),
@@ -58,9 +59,6 @@ class ChannelPanel:
             widgets.text("How a layer is shown, and its statistics.", "faint")
             return request
         stats = result.stats if result.stats is not None and result.stats.name == request.tap else None
-        if self._found and self._found[0] == tap.name:
-            request = replace(request, view=replace(request.view, mode="channel", channel=self._found[1]))
-        self._found = None
         view = self._picture(request.view, tap, result, stats)
         if stats is not None:
             view = self._statistics(view, stats, result)
@@ -104,12 +102,11 @@ class ChannelPanel:
         return replace(view, channel=0 if line.reset else channel)
 
     def _find_strongest(self, result: RenderResult) -> None:
-        values, tap = result.values, result.stats.name if result.stats else ""
-        if values is None:
-            return
+        values, tap = result.values, result.request.tap
 
         def job() -> None:
-            self._found = tap, strongest(values)
+            channel = strongest(values)
+            self._change(lambda request: _showing(request, channel) if request.tap == tap else request)
         self._jobs.run("find the strongest channel", job)
 
     # -- statistics ---------------------------------------------------------------------------------------------------
@@ -200,8 +197,11 @@ def stepped_channel(request: RenderRequest, result: RenderResult, step: int) -> 
     if tap is None:
         return request
     channel = view.channel + step if view.mode == "channel" else view.channel
-    channel = min(max(channel, 0), tap.shape[0] - 1)
-    return replace(request, view=replace(view, mode="channel", channel=channel))
+    return _showing(request, min(max(channel, 0), tap.shape[0] - 1))
+
+
+def _showing(request: RenderRequest, channel: int) -> RenderRequest:
+    return replace(request, view=replace(request.view, mode="channel", channel=channel))
 
 
 def strongest(values: np.ndarray) -> int:
