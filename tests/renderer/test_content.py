@@ -45,7 +45,7 @@ def test_what_is_no_local_file_has_no_hash(path):
 
 
 def test_paths_are_no_urls():
-    assert all(map(is_file_path, ("a.pkl", "C:\\nets\\a.pkl", "/demo:/a", "ä:b")))
+    assert all(map(is_file_path, ("a.pkl", "C:\\nets\\a.pkl", "C://nets/a.pkl", "/demo:/a", "ä:b")))
 
 
 def test_hash_is_remembered_until_the_file_changes(network):
