@@ -25,6 +25,7 @@ MARKS = (f"Marked: values that are not finite, or one place with over {PEAK:g} t
          f"more than {FEW} channels, as droplets have (StyleGAN2 sec. 2). Noise alone stays below 11.")
 SIDE, COLUMNS = 64, 16                   # of the atlas
 TALL, FLAT = 2.9, 1.45                   # ems: height of a row of the strip, of one with a name alone
+SMALL = 0.8                              # times the font: words over a curve
 STALE = 0.4                              # opacity of what is still of the picture before
 
 
@@ -180,10 +181,13 @@ class LayersPanel:
         if mark_of(tap, summary):
             words = f"{fonts.WARNING} {words}"
             report.mark_rectangle("Marked", at.x, at.y, at.x + wide, at.y + theme.em())
-        draw, size = imgui.get_window_draw_list(), imgui.calc_text_size(words)
-        left = at.x + max(wide - size.x - theme.em(0.2), 0)
-        draw.add_rect_filled(ImVec2(left - 1, at.y), ImVec2(at.x + wide, at.y + size.y), theme.ink("backdrop", 0.75))
-        draw.add_text(ImVec2(left, at.y), theme.ink(color, alpha), words)
+        draw = imgui.get_window_draw_list()
+        with imgui_ctx.push_font(None, SMALL * theme.FONT_SIZE):
+            size = imgui.calc_text_size(words)
+            left = at.x + max(wide - size.x - theme.em(0.2), 0)
+            high = ImVec2(at.x + wide, at.y + size.y)
+            draw.add_rect_filled(ImVec2(left - 1, at.y), high, theme.ink("backdrop", 0.75))
+            draw.add_text(ImVec2(left, at.y), theme.ink(color, alpha), words)
 
     def close(self) -> None:
         self._atlas.close()
@@ -237,7 +241,7 @@ def share(value: float) -> str:
 
 
 def _factor(peak: float) -> str:
-    return "∞" if peak == float("inf") else f"{peak:.0f}×" if peak < 1e4 else f"{peak:.0e}×"
+    return "∞" if peak == float("inf") else f"{peak:.0f}×" if peak < 1e4 else f"{peak:.0e}×".replace("e+0", "e")
 
 
 def explained(tap: TapInfo) -> str:

@@ -100,8 +100,9 @@ def _picture(x: Tensor, energy: Tensor, name: str) -> Tensor:
         columns = math.ceil(math.sqrt(len(x)))
         shown = F.pad(x.flatten().abs(), (0, -len(x) % columns)).reshape(1, -1, columns)
     elif len(x) in (1, 3) or name == "image":
-        shown = _small(x[[min(channel, len(x) - 1) for channel in range(3)]])
-        return shown if name == "image" else shown / _positive(x.abs().amax())
+        shown = _small(x[:3]) if len(x) > 2 else _small(x[:1]).expand(3, -1, -1)
+        low, high = x.aminmax()
+        return shown if name == "image" else shown / _positive(torch.maximum(-low, high))
     else:
         shown = _small(energy[None]).sqrt()
     return shown / _positive(shown.amax())
