@@ -179,8 +179,9 @@ class Desk:
 
     @property
     def moving(self) -> bool:
-        """Something moves without being touched, or is held."""
-        return self.latent.playing or imgui.is_any_mouse_down()
+        """Something moves by itself, is held, or was typed faster than ImGui takes it in, some of it each frame."""
+        waits = len(imgui.get_current_context().input_events_queue) > 0
+        return self.latent.playing or imgui.is_any_mouse_down() or waits
 
     @property
     def held(self) -> bool:
