@@ -99,7 +99,8 @@ def changing(asked, name: str, count: int) -> list[RenderRequest]:
     """Requests as a person's hands make them: everything moves."""
     rng, taps = np.random.RandomState(0), [t.name for s in tiny(name).synthesis.stages() for t in s.taps]
     return [asked(name, latent=Latent(x=rng.randn() * 10, psi=rng.rand()),
-                  mix=Mix(Source(i), tuple(range(rng.randint(3)))), synth=Synth(("const", "random", "none")[rng.randint(3)], i), tap=taps[rng.randint(len(taps))],
+                  mix=Mix(Source(i), tuple(range(rng.randint(3)))),
+                  synth=Synth(("const", "random", "none")[rng.randint(3)], i), tap=taps[rng.randint(len(taps))],
                   view=View(MODES[rng.randint(len(MODES))], gain_db=rng.randn()),
                   spectrum=Spectrum() if rng.rand() < 0.5 else None) for i in range(count)]
 
