@@ -76,7 +76,7 @@ def test_remembers_files_panels_and_layout(start, tmp_path):
     first.click("Menu/View")
     first.click("Menu/Capture")
     first.wait(lambda r: "Capture/Window" not in r["widgets"])
-    first.fill("Network/Path", other)
+    first.drop(Path(other))
     first.wait(lambda r: r["settings"]["recents"] == [other, one])
     assert first.close() == 0
     kept = json.loads((tmp_path / "config" / "stylescope" / "window.json").read_text())
