@@ -13,6 +13,7 @@ from gui.jobs import Jobs
 from gui.messages import Messages
 from gui.requests import seed_of
 from gui.saving import free_path, stem
+from renderer.content import stamped, unstamped
 from renderer.images import load_picture, load_request, save_png, thumbnail
 from renderer.types import ModelInfo, RenderRequest, RenderResult, Source
 
@@ -59,7 +60,7 @@ class Favourites:
 
     def _read_file(self, path: Path) -> Favourite | None:
         try:
-            return Favourite(path, load_request(path), thumbnail(load_picture(path), SIDE))
+            return Favourite(path, unstamped(load_request(path)), thumbnail(load_picture(path), SIDE))
         except Exception as error:
             self._messages.say(f"A favourite was left out: {error}", error=True)
             return None
@@ -76,7 +77,8 @@ class Favourites:
                 return f"Among the favourites already: {known.name}"
             self.folder.mkdir(parents=True, exist_ok=True)
             path = free_path(self.folder, first_name(result.request))
-            save_png(path, thumbnail(result.picture, SAVED_SIDE), result.request)
+            state = stamped(result.request, self._jobs.progress)         # hashes the checkpoint, once
+            save_png(path, thumbnail(result.picture, SAVED_SIDE), state)
             self.entries = (Favourite(path, result.request, thumbnail(result.picture, SIDE)), *self.entries)
             return f"Kept among the favourites as {path.stem}"
         self._jobs.run("keep the favourite", job)

@@ -12,6 +12,7 @@ import numpy as np
 from gui.jobs import Jobs
 from gui.messages import Messages
 from gui.saving import free_path, stem
+from renderer.content import stamped
 from renderer.images import write_whole
 from renderer.types import Array, Latent, ModelInfo, RenderRequest, RenderResult
 
@@ -62,7 +63,8 @@ class LatentFiles:
         def job() -> str:
             folder.mkdir(parents=True, exist_ok=True)
             path = free_path(folder, name, ".npz")
-            write_whole(path, lambda file: np.savez(file, **arrays_of(result)))
+            named = replace(result, request=stamped(result.request, self._jobs.progress))    # with the content's hash
+            write_whole(path, lambda file: np.savez(file, **arrays_of(named)))
             return f"Saved {path}"
         self._jobs.run("save w", job)
 

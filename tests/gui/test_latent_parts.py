@@ -290,7 +290,7 @@ def test_favourites_live_in_files(tmp_path, jobs):
     store = Favourites(jobs, jobs.messages, folder)
     store.keep(shown(3))
     assert done(jobs) == "Kept among the favourites as seed 3 net" and [f.name for f in store.entries] == ["seed 3 net"]
-    assert load_request(store.entries[0].path) == shown(3).request
+    assert load_request(store.entries[0].path).latent == shown(3).request.latent
     store.keep(shown(3))
     assert done(jobs) == "Among the favourites already: seed 3 net" and len(list(folder.iterdir())) == 1
     store.rename(store.entries[0], " a/b: 顔 ü ")

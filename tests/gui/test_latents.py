@@ -165,7 +165,7 @@ def test_w_saved_and_loaded_shows_the_same_picture(window):
     (path,) = window.captures.glob("[!.]*.npz")
     with np.load(path, allow_pickle=False) as saved:
         assert saved["w"].shape == (1, NUM_WS, W_DIM) and saved["seed"] == 11 and saved["psi"] == 1
-        assert saved["network"] == "three.safetensors"
+        assert saved["network"] == "three.safetensors" and len(str(saved["content"])) == 64
     to_seed(window, 12)
     assert (picture(window) != shown).any()
     window.drop(path)
@@ -225,7 +225,9 @@ def test_favourites_survive_a_restart_and_restore(display, window, place):
     window.key("b")
     window.wait(lambda r: r["message"] == "Kept among the favourites as seed 31 three")
     folder = place / "data" / "stylescope" / "favourites"
-    assert load_request(folder / "seed 31 three.png").latent.psi == 0.5
+    kept = load_request(folder / "seed 31 three.png")
+    assert kept.latent.psi == 0.5 and kept.checkpoint.path == str(place / "three.safetensors")
+    assert len(kept.checkpoint.content) == 64
     window.click("Favourites/Tab")
     window.move("Favourites/seed 31 three")
     window.click("Favourites/Menu")
