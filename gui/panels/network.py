@@ -14,7 +14,15 @@ from renderer.types import DEMOS, ModelInfo, RenderRequest, RenderResult
 FORMATS = {"pytorch-pickle": "PyTorch pickle", "tensorflow-pickle": "TensorFlow pickle", "safetensors": "safetensors",
            "demo": "built in, untrained"}
 UNTRAINED = "Built-in networks, freshly initialised: untrained, so their pictures are noise."
-LATENTS = "z is drawn from a normal distribution; the mapping network turns it into w, one row for each layer"
+LATENTS = ("z is drawn from a normal distribution; the mapping network turns it into w, one row for each layer "
+           "(StyleGAN sec. 2)")
+PAPERS = {                               # of each family, and what its variants are
+    "stylegan1": "Karras et al. 2019, arXiv 1812.04948: a mapping network, and styles through AdaIN (sec. 2)",
+    "stylegan2": "Karras et al. 2020, arXiv 1912.04958: modulated convolutions (sec. 2), skip or residual networks "
+                 "instead of growing (sec. 4.1)",
+    "stylegan3": "Karras et al. 2021, arXiv 2106.12423: layers without aliasing; T follows translation, R rotation too "
+                 "(sec. 3)",
+}
 AVERAGED = "G_ema is the running average of the generator over training (Gs in TensorFlow files); G is its last state."
 
 
@@ -56,7 +64,7 @@ class NetworkPanel:
     def _facts(self, request: RenderRequest, info: ModelInfo) -> RenderRequest:
         height, width = info.resolution
         classes = f", {info.c_dim} classes" if info.c_dim else ""
-        widgets.fact("Family", f"{FAMILIES.get(info.family, info.family)} {info.variant}")
+        widgets.fact("Family", f"{FAMILIES.get(info.family, info.family)} {info.variant}", PAPERS.get(info.family, ""))
         widgets.fact("Image", f"{width} × {height} × {info.channels}{classes}", "Width × height × channels")
         widgets.fact("Latents", f"z {info.z_dim}  →  w {info.num_ws} × {info.w_dim}", LATENTS)
         widgets.fact("Weights", f"{words.count(info.parameters)}, {FORMATS.get(info.format, info.format)}",

@@ -306,6 +306,22 @@ def test_any_script_in_names(window):
     window.key("Escape")
 
 
+def test_all_messages_are_listed_and_copied(window):
+    """What was copied has several lines, and so is nothing to open: the answer to pasting it says so."""
+    window.answered()
+    for command in ("Copy as JSON", "Copy as Python"):
+        window.click("Menu/Edit")
+        window.click(f"Menu/{command}")
+        window.wait(lambda r, c=command: r["message"] == c.replace("Copy", "Copied"))
+    window.click("Status/Messages")
+    window.click("Status/Copy all")
+    window.key("Escape")
+    window.wait(lambda r: "Status/Copy all" not in r["widgets"])
+    window.move("Viewer/Canvas")
+    window.key("ctrl+v")
+    window.wait(lambda r: r["message"].startswith("Nothing to open was copied"))
+
+
 # -- with a real network ----------------------------------------------------------------------------------------------
 
 def test_a_saved_picture_restores_its_pixels_after_its_network_moved(display, checkpoints, tmp_path):
