@@ -176,29 +176,25 @@ def test_the_mixing_table_is_what_a_script_renders(window, pipeline):
     np.testing.assert_array_equal(picture, pipeline.picture(state))
 
 
-def test_a_comparison_is_captured(window, pipeline, checkpoints):
+def test_a_comparison_is_captured(window, pipeline):
     window.click("Compare/Tab")
-    window.fill("Compare/Path", str(checkpoints["stylegan3"]))
+    window.click("Compare/Demos")
+    window.click("Compare/demo:stylegan2-conditional")
     window.wait(lambda r: r["matched"] and r["answered"], 60)
     window.click("Compare/Show/side")
     window.wait(lambda r: r["request"]["compare"]["mode"] == "side")
     picture, state = captured(window, "Capture/Comparison")
-    reference = load_state(state, checkpoints)
-    np.testing.assert_array_equal(picture[:, :32], pipeline.picture(replace(state, compare=None)))
-    np.testing.assert_array_equal(picture[:, 32 + comparison.GAP:], pipeline.picture(reference))
+    reference = replace(state, checkpoint=state.compare.checkpoint, compare=None,
+                        latent=replace(state.latent, classes=((0, 1.0),)))
+    small = pipeline.picture(replace(state, compare=None))
+    np.testing.assert_array_equal(picture[:, :64], small.repeat(2, 0).repeat(2, 1))
+    np.testing.assert_array_equal(picture[:, 64 + comparison.GAP:], pipeline.picture(reference))
     window.click("Compare/Show/difference")
     window.wait(lambda r: r["request"]["compare"]["mode"] == "difference")
     picture, state = captured(window, "Capture/Comparison")
-    assert picture.shape == (32, 32, 3) and state.compare.mode == "difference"
+    assert picture.shape == (64, 64, 3) and state.compare.mode == "difference"
     window.click("Compare/End")
     window.wait(lambda r: not r["request"]["compare"])
-
-
-def load_state(state: RenderRequest, checkpoints) -> RenderRequest:
-    """The reference of a saved comparison of both checkpoints."""
-    assert state.compare.checkpoint.path == str(checkpoints["stylegan3"])
-    return replace(state, checkpoint=state.compare.checkpoint, compare=None, latent=replace(
-        state.latent, classes=((0, 1.0),)))
 
 
 def test_the_window_and_a_panel_of_it(window, tmp_path):
