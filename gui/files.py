@@ -142,7 +142,7 @@ class Files:
             except Exception:            # it ended while it was written, or is of a newer version
                 session.forget(file)
             else:
-                self._app.later(partial(self._offer_lost, file, f"with {named}, {session.age(file)}"))
+                self._app.later(partial(self._offer_lost, file, f"{session.age(file)}, with {named} open"))
                 break
 
     def _offer_lost(self, file: Path, words: str) -> None:
@@ -152,7 +152,7 @@ class Files:
         def dismiss() -> None:
             self._jobs.run("forget the session", lambda: session.forget(file))
             self.look_for_lost()
-        self._notices.offer(Notice("session", f"Stylescope ended without closing: {words}.",
+        self._notices.offer(Notice("session", f"Stylescope ended without closing {words}.",
                                    (("Continue where it ended", resume), ("Dismiss", dismiss))))
 
     def continue_last(self) -> None:

@@ -18,11 +18,8 @@ from OpenGL import GL  # noqa: E402
 
 from gui import fonts, theme  # noqa: E402
 from gui.damage import Damage  # noqa: E402
+from gui.keys import chord  # noqa: E402
 
-NAMED_KEYS = {glfw.KEY_SPACE: "Space", glfw.KEY_ESCAPE: "Esc", glfw.KEY_TAB: "Tab", glfw.KEY_LEFT: "Left",
-              glfw.KEY_RIGHT: "Right", glfw.KEY_UP: "Up", glfw.KEY_DOWN: "Down", glfw.KEY_EQUAL: "Plus",
-              glfw.KEY_KP_ADD: "Plus", glfw.KEY_MINUS: "Minus", glfw.KEY_KP_SUBTRACT: "Minus", glfw.KEY_F1: "F1",
-              glfw.KEY_F11: "F11", glfw.KEY_PAGE_UP: "PageUp", glfw.KEY_PAGE_DOWN: "PageDown"}
 HEADLESS = "`visualizer.py render`, `info` and `doctor` work without a window"
 
 
@@ -239,16 +236,6 @@ def probe() -> str:
     finally:
         glfw.destroy_window(handle)
         glfw.terminate()
-
-
-def chord(key: int, scancode: int, modifiers: int) -> str:
-    """'Ctrl+O' by the letters on the person's own keyboard; the Mac's command key counts as Ctrl."""
-    name = NAMED_KEYS.get(key) or (glfw.get_key_name(key, scancode) or "").upper()
-    if (key > 0 and not name.isascii()) or glfw.KEY_0 <= key <= glfw.KEY_9:    # Cyrillic; French
-        name = chr(key)
-    name = {"+": "Plus", "-": "Minus"}.get(name, name)
-    ctrl, shift = modifiers & (glfw.MOD_CONTROL | glfw.MOD_SUPER), modifiers & glfw.MOD_SHIFT and name != "Plus"
-    return f"{'Ctrl+' if ctrl else ''}{'Shift+' if shift else ''}{name}"
 
 
 def _rectangle(handle) -> tuple[int, int, int, int]:
