@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from renderer.images import load_request
+from renderer.types import sources
 
 WIDTH, HEIGHT = 1280, 800
 
@@ -99,8 +100,10 @@ def test_mixing_rows_by_range_cell_and_shift(window):
 
 def test_mixing_table_is_shown_and_saved(window):
     count = len(list(window.captures.glob("*.png")))
+    window.click("Style mixing/Part/Table")
     window.fill("Style mixing/Across", "1-3")
     window.fill("Style mixing/Down", "10, 20")
+    window.click("Style mixing/Labels")
     window.click("Style mixing/Show table")
     window.wait(lambda r: r["picture"] == [3 * 32, 4 * 32, 3] and r["answered"], 30)
     window.click("Viewer/Image")
@@ -109,7 +112,8 @@ def test_mixing_table_is_shown_and_saved(window):
     path = saved(window, count + 1)[-1]
     request = load_request(path)
     assert Image.open(path).size == (4 * 32, 3 * 32)
-    assert request.table.across == (1, 2, 3) and request.table.down == (10, 20) and request.table.rows == (0, 1, 2, 3)
+    assert request.table.across == sources(1, 2, 3) and request.table.down == sources(10, 20)
+    assert request.table.rows == (0, 1, 2, 3)
     assert window.wait(lambda r: str(path) in r["message"] and r["answered"])["picture"] == [32, 32, 3]
 
 
@@ -212,6 +216,7 @@ def test_saves_the_picture_and_the_window(window, checkpoints):
     picture = saved(window, count + 1)[-1]
     assert Image.open(picture).size == (32, 32) and load_request(picture).latent.x == 3
     window.click("Capture/Window")
+    window.click("Capture/Whole window")
     shot = saved(window, count + 2)[-1]
     assert Image.open(shot).size == (WIDTH, HEIGHT)
     assert load_request(shot).checkpoint.path == str(checkpoints["stylegan2"])
@@ -276,6 +281,7 @@ def test_a_saved_picture_brings_everything_back(window):
 
 def test_cancel_goes_back_to_what_is_shown(window):
     window.click("Style mixing/Tab")
+    window.click("Style mixing/Part/Table")
     shown = window.answered()
     window.fill("Style mixing/Across", "0-63")
     window.fill("Style mixing/Down", "0-63")
