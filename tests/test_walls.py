@@ -16,7 +16,7 @@ MAY_IMPORT = {
 }
 TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
     "arrays", "batch", "colormaps", "content", "images", "labels", "many", "options", "script", "state", "thread",
-    "types", "words")}
+    "typefaces", "types", "words")}
 
 
 def sources() -> list[Path]:

@@ -1,7 +1,10 @@
 """Names in margins: legible, never in the pictures, never a crash."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from renderer import typefaces
 from renderer.colormaps import BACKDROP
 from renderer.labels import INK, SMALLEST_TYPE, Labels
 
@@ -68,13 +71,33 @@ def test_any_characters(name, cell):
     assert picture.shape[0] < 300 and picture.shape[1] < 300
 
 
-def test_accents_are_left_off():
-    """The typeface has no letters with accents."""
-    plain, accented = (margins_of(Labels((), (name,), (32, 32)), 1, 1, (32, 32)) for name in ("Jose", "José"))
-    np.testing.assert_array_equal(plain, accented)
+def test_accents_are_drawn():
+    """However they are written."""
+    plain, accented, combined = (margins_of(Labels((), (name,), (32, 32)), 1, 1, (32, 32))
+                                 for name in ("Jose", "José", "Jose\u0301"))
+    np.testing.assert_array_equal(combined, accented)
+    if typefaces.bundled("Roboto/Roboto-Regular.ttf").is_file():
+        assert plain.shape != accented.shape or (plain != accented).any()
+
+
+def test_names_without_any_typeface(monkeypatch):
+    """Pillow's own has no accents, and is always there."""
+    monkeypatch.setattr(typefaces, "bundled", lambda name: Path("nowhere") / name)
+    monkeypatch.setattr(typefaces, "fallbacks", list)
+    assert typefaces.face_for("é", 12) is next(typefaces.faces(12)) is typefaces.face_for("seed 12", 12)
+    margins_of(Labels(NAMES, NAMES[::-1], (64, 64)), 4, 4, (64, 64))
+
+
+def test_each_script_has_the_first_typeface_that_knows_it():
+    """A sign that a typeface lacks is drawn as its box; the one chosen draws no box where any can do without."""
+    for text in ("seed 12", "Zoë", "Έλενα", "Анна", "日本語", "עברית", "→"):
+        known = [face for face in typefaces.faces(16) if all(typefaces._has(face, c) for c in text)]
+        if known:
+            assert typefaces.face_for(text, 16) is known[0]
+    assert not any(typefaces._has(face, "\U0010fffd") for face in typefaces.faces(16))
 
 
 def test_what_is_too_long_is_shortened():
     labels = Labels((), ("x" * 500, "word " * 500), (64, 64))
-    assert [line[-1] for line in (labels._down[0][0], labels._down[1][-1])] == ["…", "…"]
-    assert all(labels._length(line) <= 8 * SMALLEST_TYPE for lines in labels._down for line in lines)
+    assert [line[-1] for line in (labels._down[0].lines[0], labels._down[1].lines[-1])] == ["…", "…"]
+    assert all(label.width <= 8 * SMALLEST_TYPE for label in labels._down)
