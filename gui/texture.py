@@ -22,7 +22,7 @@ void main() {
 # Minified by r, a pixel of the screen is a weighted mean: by a tent that reaches r pixels of the picture to each side,
 # so that little passes from beyond the screen's Nyquist frequency; of a mipmap, where r is large. Magnified, it is the
 # mean over the part of a pixel that it covers: sharp, and every pixel as large as any other. Lines between large pixels
-# stand out from their colour, by luminance (ITU-R BT.709).
+# are dark, and light only where a pixel is too dark for that, by luminance (ITU-R BT.709), so that they stay calm.
 _FRAGMENT = """#version 330
 uniform sampler2D picture;
 uniform float covered;                   // r: pixels of the picture to one of the screen
@@ -48,7 +48,7 @@ vec3 magnified() {
     vec3 shown = textureLod(picture, (edge + shift) / size, 0.0).rgb;
     vec2 beside = fract(at);
     if (lines > 0.0 && min(beside.x, beside.y) < covered)
-        shown = mix(shown, vec3(dot(shown, vec3(0.2126, 0.7152, 0.0722)) < 0.5), lines);
+        shown = mix(shown, vec3(dot(shown, vec3(0.2126, 0.7152, 0.0722)) < 0.15), lines);
     return shown;
 }
 void main() { color = vec4(covered > 1.0 ? minified() : magnified(), 1.0); }"""
