@@ -14,8 +14,8 @@ from gui.messages import Messages
 from gui.requests import seed_of
 from gui.saving import free_path, stem
 from renderer.content import stamped, unstamped
-from renderer.images import load_picture, load_request, save_png, thumbnail
-from renderer.types import ModelInfo, RenderRequest, RenderResult, Source
+from renderer.images import load_picture, load_request, load_style, save_png, thumbnail
+from renderer.types import Array, ModelInfo, RenderRequest, RenderResult, Source
 
 SAVED_SIDE = 256                         # pixels of the picture in the file
 SIDE = 96                                # of the one in memory
@@ -29,6 +29,7 @@ class Favourite:
     path: Path
     request: RenderRequest
     picture: np.ndarray                  # uint8 [h, w, 3], at most SIDE wide or high
+    style: Array | None = None           # the w behind it [num_ws, w_dim], where no seed alone gives it
 
     @property
     def name(self) -> str:
@@ -60,7 +61,7 @@ class Favourites:
 
     def _read_file(self, path: Path) -> Favourite | None:
         try:
-            return Favourite(path, unstamped(load_request(path)), thumbnail(load_picture(path), SIDE))
+            return Favourite(path, unstamped(load_request(path)), thumbnail(load_picture(path), SIDE), load_style(path))
         except Exception as error:
             self._messages.say(f"A favourite was left out: {error}", error=True)
             return None
@@ -78,8 +79,9 @@ class Favourites:
             self.folder.mkdir(parents=True, exist_ok=True)
             path = free_path(self.folder, first_name(result.request))
             state = stamped(result.request, self._jobs.progress)         # hashes the checkpoint, once
-            save_png(path, thumbnail(result.picture, SAVED_SIDE), state)
-            self.entries = (Favourite(path, result.request, thumbnail(result.picture, SIDE)), *self.entries)
+            style = None if result.ws is None or is_seed(result.request) else Array.of(result.ws[0])
+            save_png(path, thumbnail(result.picture, SAVED_SIDE), state, style)
+            self.entries = (Favourite(path, result.request, thumbnail(result.picture, SIDE), style), *self.entries)
             return f"Kept among the favourites as {path.stem}"
         self._jobs.run("keep the favourite", job)
 
@@ -120,7 +122,7 @@ class Favourites:
         self._jobs.run("delete the favourites", job)
 
     def saved(self, info: ModelInfo | None) -> tuple[Source, ...]:
-        """Those whose latent is a seed, or a w of this network's shape, as sources of the mixing table."""
+        """Those that are a seed, or a w of this network's shape, as sources of the mixing table."""
         if self._saved[0] is not self.entries or self._saved[1] is not info:
             found = tuple(filter(None, map(source_of, self.entries))) if info else ()
             fitting = tuple(s for s in found if s.w is None or s.w.shape == (info.num_ws, info.w_dim))
@@ -129,15 +131,22 @@ class Favourites:
 
 
 def source_of(favourite: Favourite) -> Source | None:
-    """Its latent as a source, if that is a seed or a w."""
+    """Its style as a source: a seed, or the w that was kept."""
     latent, name = favourite.request.latent, favourite.name
-    if latent.w is not None:
-        w = latent.w.numpy()
-        w = w if w.ndim == 2 else w[0]
-        return Source(w=type(latent.w).of(w), name=name)
-    if latent.z is None and latent.x % 1 == latent.y % 1 == 0:
+    if is_seed(favourite.request):
         return Source(seed_of(latent), name=name)
+    if favourite.style is not None:
+        return Source(w=favourite.style, name=name)
+    if latent.w is not None:             # kept before the style was
+        w = latent.w.numpy()
+        return Source(w=Array.of(w if w.ndim == 2 else w[0]), name=name)
     return None
+
+
+def is_seed(request: RenderRequest) -> bool:
+    """A seed alone says where the style comes from."""
+    latent = request.latent
+    return latent.w is None and latent.z is None and latent.x % 1 == latent.y % 1 == 0 and not request.mix.rows
 
 
 def first_name(request: RenderRequest) -> str:

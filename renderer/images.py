@@ -12,20 +12,25 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from nets.errors import UserError
 from renderer import state
-from renderer.types import RenderRequest
+from renderer.types import Array, Latent, RenderRequest
 
 KEYWORD = "stylescope"                   # of the PNG's iTXt chunk that holds the state
+STYLE_KEYWORD = "stylescope-w"           # .. and of the one that holds a w, as the state of nothing else
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def save_png(path: str | os.PathLike, picture: np.ndarray, request: RenderRequest | None = None) -> None:
+def save_png(path: str | os.PathLike, picture: np.ndarray, request: RenderRequest | None = None,
+             style: Array | None = None) -> None:
     """Writes uint8 `picture` [H, W], [H, W, 3] or [H, W, 4], whole or not at all, with `request` inside.
 
-    Raises UserError if the place cannot be written.
+    `style`: the w [num_ws, w_dim] that the request led to, for use without its network. Raises UserError if the place
+    cannot be written.
     """
     info = PngImagePlugin.PngInfo()
     if request is not None:
         info.add_itxt(KEYWORD, state.to_json(request))   # uncompressed: readers limit what they inflate
+    if style is not None:
+        info.add_itxt(STYLE_KEYWORD, state.to_json(RenderRequest(latent=Latent(w=style))))
     write_whole(Path(path), lambda file: Image.fromarray(picture).save(file, "PNG", pnginfo=info))
 
 
@@ -64,6 +69,15 @@ def load_request(path: str | os.PathLike) -> RenderRequest:
         raise UserError(f"{path}: {error}") from None
 
 
+def load_style(path: str | os.PathLike) -> Array | None:
+    """The w that `save_png` was given; None if there is none. Raises UserError, naming the file, if it is damaged."""
+    try:
+        text = _texts(Path(path)).get(STYLE_KEYWORD)
+        return state.from_json(text).latent.w if text else None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
 def load_picture(path: str | os.PathLike) -> np.ndarray:
     """uint8 [H, W, 3] of a PNG. Raises UserError, naming the file, if it cannot be read."""
     try:
@@ -96,11 +110,15 @@ def grid(pictures: Sequence[np.ndarray], columns: int | None = None) -> np.ndarr
 
 
 def _read_itxt(path: Path) -> str:
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            text = image.text.get(KEYWORD)               # also reads chunks after the pixels
-    except (UnidentifiedImageError, SyntaxError, ValueError, OSError, Image.DecompressionBombError):
-        raise UserError("is a damaged PNG") from None
+    text = _texts(path).get(KEYWORD)
     if text is None:
         raise UserError("holds no Stylescope state; screenshots and pictures rendered by Stylescope do")
     return text
+
+
+def _texts(path: Path) -> dict[str, str]:
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return image.text                            # also reads chunks after the pixels
+    except (UnidentifiedImageError, SyntaxError, ValueError, OSError, Image.DecompressionBombError):
+        raise UserError("is a damaged PNG") from None

@@ -18,7 +18,7 @@ from gui.panels.latent import LatentPanel
 from gui.requests import MAX_SEED, seed_of
 from gui.visits import LIMIT, REST, Visits
 from renderer.images import load_request, save_png, thumbnail
-from renderer.types import Array, Checkpoint, Latent, RenderRequest, RenderResult, SeedGrid, Source
+from renderer.types import Array, Checkpoint, Latent, Mix, RenderRequest, RenderResult, SeedGrid, Source
 
 INFO = replace(fake.model("plain.pkl"), num_ws=4, w_dim=6, z_dim=5, c_dim=3)
 RANDOM = np.random.RandomState(0)
@@ -334,6 +334,20 @@ def test_favourites_as_sources(tmp_path, jobs):
     found = store.saved(INFO)
     assert set(found) == {Source(103, name="a seed"), Source(w=Array.of(W[0]), name="a w")}
     assert store.saved(INFO) is found
+
+
+@pytest.mark.parametrize("kept", [RenderRequest(latent=Latent(x=0.5)), RenderRequest(latent=Latent(z=Array.of(Z))),
+                                  RenderRequest(mix=Mix(rows=(0,)))], ids=["between", "z", "mixed"])
+def test_what_no_seed_gives_is_kept_as_w(tmp_path, jobs, kept):
+    store = Favourites(jobs, jobs.messages, tmp_path)
+    store.keep(RenderResult(kept, picture=np.zeros((4, 4, 3), np.uint8), ws=W))
+    done(jobs)
+    again = Favourites(jobs, jobs.messages, tmp_path)
+    done(jobs)
+    for one in (store, again):
+        source, = one.saved(INFO)
+        assert source == Source(w=Array.of(W[0]), name=one.entries[0].name)
+    assert load_request(again.entries[0].path).latent == kept.latent         # and it is restored as it was
 
 
 @pytest.mark.parametrize("name, expected", [("plain", "plain"), ("  ", ""), ("..", ""), ("a\x00b\n", "a-b-"),
