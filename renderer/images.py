@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from nets.errors import UserError
-from renderer import state
+from renderer import png, state
 from renderer.types import Array, Latent, RenderRequest
 
 KEYWORD = "stylescope"                   # of the PNG's iTXt chunk that holds the state
 STYLE_KEYWORD = "stylescope-w"           # .. and of the one that holds a w, as the state of nothing else
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def save_png(path: str | os.PathLike, picture: np.ndarray, request: RenderRequest | None = None,
@@ -58,7 +57,9 @@ def load_request(path: str | os.PathLike) -> RenderRequest:
         if path.exists() and not path.is_file():         # a pipe would wait for its writer
             raise UserError("is no ordinary file")
         with open(path, "rb") as file:
-            is_png = file.read(len(PNG_SIGNATURE)) == PNG_SIGNATURE
+            is_png = file.read(len(png.SIGNATURE)) == png.SIGNATURE
+        if not is_png and path.stat().st_size > state.MOST_CHARACTERS:
+            raise UserError("is too large for a state")
         text = _read_itxt(path) if is_png else path.read_text(encoding="utf-8")
         return state.from_json(text)
     except OSError as error:
@@ -118,7 +119,6 @@ def _read_itxt(path: Path) -> str:
 
 def _texts(path: Path) -> dict[str, str]:
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return image.text                            # also reads chunks after the pixels
-    except (UnidentifiedImageError, SyntaxError, ValueError, OSError, Image.DecompressionBombError):
+        return png.texts(path)
+    except (png.Damaged, OSError):
         raise UserError("is a damaged PNG") from None

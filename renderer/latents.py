@@ -12,6 +12,7 @@ from nets.errors import UserError
 from nets.mapping import MappingNetwork, truncate
 from renderer.types import Array, Latent, Mix, MixTable, Source
 
+MAX_PSI = 1e30                           # more is too much for float32
 ROW_STRIDE = 100                         # seeds from one row of the seed plane to the next
 
 
@@ -27,11 +28,18 @@ def latent_ws(mapping: MappingNetwork, latent: Latent, mix: Mix = Mix()) -> Tens
     return mixed(ws, source_ws(mapping, mix.source, latent), mix.rows)
 
 
-def table_ws(mapping: MappingNetwork, latent: Latent, table: MixTable) -> list[Tensor | None]:
+def table_ws(mapping: MappingNetwork, latent: Latent, table: MixTable) -> Iterator[Tensor | None]:
     """The mixing table in reading order, each cell ws [1, num_ws, w_dim]: an empty corner and sources A across, then
     in each row a source B and B with `table.rows` of each A (sec. 3.1, fig. 3)."""
-    across, down = ([source_ws(mapping, source, latent) for source in side] for side in (table.across, table.down))
-    return [None, *across] + [ws for b in down for ws in (b, *(mixed(b, a, table.rows) for a in across))]
+    across = []
+    yield None
+    for source in table.across:
+        across.append(source_ws(mapping, source, latent))
+        yield across[-1]
+    for source in table.down:
+        b = source_ws(mapping, source, latent)
+        yield b
+        yield from (mixed(b, a, table.rows) for a in across)
 
 
 def seeds_ws(mapping: MappingNetwork, latent: Latent, mix: Mix, seeds: tuple[int, ...]) -> Iterator[Tensor]:
@@ -44,7 +52,7 @@ def seeds_ws(mapping: MappingNetwork, latent: Latent, mix: Mix, seeds: tuple[int
 
 def mixed(ws: Tensor, other: Tensor, rows: tuple[int, ...]) -> Tensor:
     """ws [N, num_ws, w_dim] with these rows taken from `other` [1, num_ws, w_dim]."""
-    ws, rows = ws.clone(), list(rows)
+    ws, rows = ws.clone(), sorted(set(rows))
     ws[:, rows] = other[:, rows]
     return ws
 
@@ -85,12 +93,12 @@ def label(classes: tuple[tuple[int, float], ...], c_dim: int, device: torch.devi
         return None
     if not classes:
         raise UserError(f"this network is conditional: choose a class from 0 to {c_dim - 1}.")
-    c = torch.zeros(1, c_dim)
+    weights = [0.0] * c_dim
     for index, weight in classes:
         if not 0 <= index < c_dim:
             raise UserError(f"there is no class {index}: this network has classes 0 to {c_dim - 1}.")
-        c[0, index] += weight
-    return c.to(device)
+        weights[index] += weight
+    return torch.tensor([weights], dtype=torch.float32, device=device)
 
 
 def tensor_of(array: Array, device: torch.device | str) -> Tensor:
@@ -128,4 +136,6 @@ def _map_seed(mapping: MappingNetwork, seed: int, c: Tensor | None) -> Tensor:
 def _truncated(mapping: MappingNetwork, ws: Tensor, c: Tensor | None, latent: Latent) -> Tensor:
     if latent.cutoff is not None and latent.cutoff < 0:
         raise UserError(f"the truncation cutoff {latent.cutoff} is not a number of rows.")
+    if abs(latent.psi) > MAX_PSI:
+        raise UserError(f"the truncation psi {latent.psi:g} is beyond ±{MAX_PSI:g}.")
     return truncate(ws, mapping.average(c), latent.psi, latent.cutoff)

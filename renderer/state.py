@@ -4,6 +4,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -16,6 +17,8 @@ from nets.errors import UserError, one_line
 from renderer.types import Array, RenderRequest, Source
 
 SCHEMA = 2                               # raised when an older program could misread what a newer one writes
+MOST_CHARACTERS = 64 << 20               # of a state that is read; what follows bounds the work that one can ask for
+MOST_ITEMS = 100_000                     # in one list
 
 
 def to_json(request: RenderRequest, brief: bool = False) -> str:
@@ -33,8 +36,11 @@ def to_json(request: RenderRequest, brief: bool = False) -> str:
 def from_json(text: str) -> RenderRequest:
     """What `to_json` wrote; fields left out take their defaults.
 
-    Raises UserError, in one line, on anything else: no JSON, a newer version, a field unknown or of the wrong kind.
+    Raises UserError, in one line, on anything else: no JSON, a newer version, a field unknown or of the wrong kind,
+    more than a request can hold.
     """
+    if len(text) > MOST_CHARACTERS:
+        raise UserError(f"the state is too large: {MOST_CHARACTERS >> 20} MiB are the most")
     try:
         state = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -104,8 +110,11 @@ def _decode(hint, value, where: str):
     return _decode_plain(hint, value, where)
 
 
+_hints = functools.cache(typing.get_type_hints)
+
+
 def _decode_dataclass(cls: type, value, where: str):
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     if cls is Source and type(value) is int:
         return Source(value)
     if cls is RenderRequest and where and isinstance(value, dict) and value.get("compare") is not None:
@@ -125,6 +134,8 @@ def _decode_tuple(items: tuple, value, where: str) -> tuple:
     repeated = items[-1] is Ellipsis
     if not isinstance(value, list) or not (repeated or len(value) == len(items)):
         raise _unfit(where, "a list" if repeated else f"a list of {len(items)}", value)
+    if len(value) > MOST_ITEMS:
+        raise UserError(f"'{where}' in the state has {len(value):,} items; {MOST_ITEMS:,} are the most")
     items = items[:1] * len(value) if repeated else items
     return tuple(_decode(item, v, f"{where}[{i}]") for i, (item, v) in enumerate(zip(items, value)))
 
@@ -149,7 +160,13 @@ def _decode_array(value, where: str) -> Array:
         raise UserError(f"'{where}' in the state is damaged") from None
     if dtype.kind not in "fiu" or min(shape, default=0) < 0 or len(data) != math.prod(shape) * dtype.itemsize:
         raise UserError(f"'{where}' in the state is damaged: its data does not fit its shape and type")
-    return Array(shape, dtype.str, data)
+    array = Array(shape, dtype.str, data)
+    try:
+        array.numpy()                    # NumPy has bounds of its own
+    except ValueError:
+        raise UserError(f"'{where}' in the state is damaged: no array has {len(shape)} dimensions of its sizes"
+                        ) from None
+    return array
 
 
 def _join(where: str, name: str) -> str:

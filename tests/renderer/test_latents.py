@@ -143,7 +143,7 @@ def test_mixing_table(plain):
     saved = Source(w=Array.of(np.random.RandomState(0).randn(NUM_WS, W_DIM)), name="Anna")
     table = MixTable((*sources(1, 2), saved), (Source(4), saved), (0, 2))
     latent = Latent(x=77, psi=0.5)
-    cells = table_ws(plain, latent, table)
+    cells = list(table_ws(plain, latent, table))
     assert len(cells) == 4 * 3 and cells[0] is None
     for i, a in enumerate(table.across, start=1):
         assert torch.equal(cells[i], source_ws(plain, a, latent))
@@ -156,6 +156,23 @@ def test_mixing_table(plain):
     assert [cell is None for cell in table_ws(plain, latent, MixTable((), sources(4, 5), ()))] == [True, False, False]
 
 
+def test_a_mixing_table_is_made_cell_by_cell(plain):
+    """A state may ask for a hundred thousand sources in either direction: memory holds one of them, and their rows."""
+    cells = table_ws(plain, Latent(), MixTable(sources(1) * 10 ** 6, sources(2) * 10 ** 6, (0,)))
+    assert [next(cells) is None for _ in range(3)] == [True, False, False]
+
+
+def test_a_row_named_many_times_is_mixed_once(plain):
+    ws = latent_ws(plain, Latent(), Mix(Source(9), (1, 5)))
+    assert torch.equal(latent_ws(plain, Latent(), Mix(Source(9), (5, 1) * 100_000)), ws)
+
+
+@pytest.mark.parametrize("psi", [1e300, -1e300])
+def test_a_psi_beyond_float32_is_refused(plain, psi):
+    with pytest.raises(UserError, match="psi"):
+        latent_ws(plain, Latent(psi=psi))
+
+
 @pytest.mark.parametrize("mix", [Mix(), Mix(Source(9), (1, 5))])
 def test_seeds_are_each_seed_alone(plain, mix):
     latent, seeds = Latent(psi=0.6, cutoff=4), (3, -1, 2 ** 40, 3)
@@ -166,7 +183,7 @@ def test_seeds_are_each_seed_alone(plain, mix):
 @pytest.mark.parametrize("source, named", [(Source(w=Array.of(np.zeros((3, W_DIM))), name="Anna"), "the w of 'Anna'"),
                                            (Source(w=Array.of(np.zeros((NUM_WS, 9)))), "a source's w")])
 def test_a_source_of_another_network_is_named(plain, source, named):
-    for work in (lambda: table_ws(plain, Latent(), MixTable((source,), sources(1), (0,))),
+    for work in (lambda: list(table_ws(plain, Latent(), MixTable((source,), sources(1), (0,)))),
                  lambda: latent_ws(plain, Latent(), Mix(source, (0,)))):
         with pytest.raises(UserError, match=f"^{named} has shape .* takes "):
             work()

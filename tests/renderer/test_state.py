@@ -1,6 +1,7 @@
 """Requests survive JSON and PNG; what is no request is refused in one helpful line."""
 import dataclasses
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 from random_requests import random_request
 
 from nets.errors import UserError
-from renderer import images, state
+from renderer import images, png, state
 from renderer.types import (
     Array,
     Checkpoint,
@@ -153,7 +154,10 @@ ARRAY = {"shape": [2], "dtype": "<f4", "base64": "AAAAAAAAAAA="}
     (wrong(**{"x\n" * 500: 1}), "unknown"),
     *((wrong(latent={"w": w}), "latent.w") for w in (
         {**ARRAY, "base64": "!"}, {**ARRAY, "shape": [3]}, {**ARRAY, "shape": [-2]}, {**ARRAY, "dtype": "O"},
-        {**ARRAY, "dtype": "nonsense"}, [1, 2], {"shape": [2]})),
+        {**ARRAY, "dtype": "nonsense"}, [1, 2], {"shape": [2]}, {**ARRAY, "shape": [2] + [1] * 70},
+        {"shape": [10 ** 18, 10 ** 18, 0], "dtype": "<f4", "base64": ""})),
+    (wrong(seeds={"seeds": [0] * 100_001}), "'seeds.seeds' in the state has 100,001 items"),
+    (" " * (64 << 20) + "{}", "too large"),
 ])
 def test_refusals(text, says):
     with pytest.raises(UserError) as error:
@@ -184,6 +188,41 @@ def test_png_carries_a_large_latent(tmp_path):
     request = RenderRequest(latent=Latent(w=Array.of(np.random.RandomState(0).randn(64, 18, 512))))
     images.save_png(tmp_path / "x.png", PICTURE, request)
     assert images.load_request(tmp_path / "x.png") == request
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def png_of(*texts: bytes) -> bytes:
+    """One that claims more pixels than any memory holds; its texts follow them."""
+    header = chunk(b"IHDR", (2 ** 31 - 1).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0]))
+    chunks = [header, chunk(b"IDAT", b""), *(chunk(b"iTXt", text) for text in texts), chunk(b"IEND", b"")]
+    return png.SIGNATURE + b"".join(chunks)
+
+
+def test_the_state_of_a_picture_is_read_without_its_pixels(tmp_path):
+    text = state.to_json(FULL).encode()
+    for data in (b"stylescope\0\0\0\0\0" + text, b"stylescope\0\1\0en\0\0" + zlib.compress(text)):
+        (tmp_path / "x.png").write_bytes(png_of(b"Title\0\0\0\0\0ein Bild", data))
+        assert images.load_request(tmp_path / "x.png") == FULL
+
+
+def test_texts_that_are_damaged_or_endless_are_refused(tmp_path):
+    good = b"stylescope\0\0\0\0\0{}"
+    endless = zlib.compress(b"[" * (65 << 20))           # what is read of it is no JSON
+    for data in (png_of(good).replace(b"{}", b"{]"), png_of(b"stylescope"), png_of(b"stylescope\0\1\0\0\0nonsense"),
+                 png_of(b"stylescope\0\0\0\0\0\xff"), png_of(b"stylescope\0\1\0\0\0" + endless), png_of(good)[:-12]):
+        (tmp_path / "x.png").write_bytes(data)
+        with pytest.raises(UserError, match="x.png"):
+            images.load_request(tmp_path / "x.png")
+
+
+def test_a_preset_too_large_to_be_one_is_not_read(tmp_path):
+    with open(tmp_path / "x.json", "wb") as file:
+        file.truncate(1 << 40)           # of zeros that take no room
+    with pytest.raises(UserError, match="x.json: is too large for a state"):
+        images.load_request(tmp_path / "x.json")
 
 
 def test_json_file(tmp_path):
@@ -217,7 +256,7 @@ def test_places_that_cannot_be_written_or_read(tmp_path):
         images.save_png(tmp_path / "nowhere" / "x.png", PICTURE)
     for name, content, says in (("a.png", None, "No such file"), ("b.json", b"{}", "stylescope"),
                                 ("c.json", b"\xff\xfe\x00", "neither"),
-                                ("d.png", images.PNG_SIGNATURE + b"junk", "damaged")):
+                                ("d.png", png.SIGNATURE + b"junk", "damaged")):
         if content is not None:
             (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match=says) as error:
