@@ -153,6 +153,9 @@ class App:
         result = self.reference.follow(self.request, self.result)
         if result is not None and result.error:
             self.desk.messages.say(f"Reference: {result.error}", error=True, details=result.details or "")
+        if result is not None and result.info and not result.info.path.startswith("demo:"):
+            self._keep_settings(self.settings.with_second(result.info.path))
+            self.desk.recents.keep(result)
 
     def activity(self) -> Activity | None:
         """What is being rendered, first of all for the picture itself."""
@@ -215,8 +218,11 @@ class App:
         self.files.follower.poll(self.request.checkpoint.path, now)
 
     def _remember(self, path: str) -> None:
-        if not self.settings.recents or self.settings.recents[0] != path:
-            self.settings = self.settings.with_recent(path)
+        self._keep_settings(self.settings.with_recent(path))
+
+    def _keep_settings(self, settings: Settings) -> None:
+        if settings != self.settings:
+            self.settings = settings
             self.save_settings()
 
     def save_settings(self) -> None:
@@ -231,7 +237,8 @@ class App:
         width, height = self.window.size
         self.settings = replace(self.settings, width=width, height=height, position=self.window.position,
                                 maximized=self.window.maximized, zoom=self.window.zoom, theme=self.window.look,
-                                greeted=True, layout=self.desk.layout_text(), hidden=tuple(sorted(self.desk.hidden)))
+                                greeted=True, layout=self.desk.layout_text(), hidden=tuple(sorted(self.desk.hidden)),
+                                switches=self.desk.preferences.flipped)
         self.save_settings()
         self.thread.close()
         self.reference.close()
@@ -247,6 +254,7 @@ class App:
             "request": dataclasses.asdict(self.request), "answered": self._answered() and not activity,
             "activity": activity.text if isinstance(activity, Activity) else "",
             "error": shown.error or "", "message": message.text if message else "",
+            "traces": [message.text for message in self.desk.messages.all() if message.details],
             "picture": list(shown.picture.shape) if shown.picture is not None else [],
             "family": shown.info.family if shown.info else "", "device": shown.device,
             "stats": dataclasses.asdict(shown.stats) if shown.stats else None,
@@ -257,6 +265,7 @@ class App:
             "viewer": dataclasses.asdict(self.desk.viewer.placement), "readout": self.desk.viewer.readout,
             "spectra": [panel.readout for panel in self.desk.spectra],
             "settings": {"recents": self.settings.recents}, "scale": self.window.scale, "theme": self.window.look,
+            "focused": self.window.focused, "typing": self.window.typing,
             "full_screen": self.window.full_screen, "undo": self.history.undoes, "redo": self.history.redoes,
             "notice": self.desk.notices.shown.text if self.desk.notices.shown else "",
         }

@@ -8,10 +8,10 @@ import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from gui import comparison, report, theme, widgets
-from gui.legend import Bar
+from gui.legend import Bar, bars_of_both
 from gui.pane import Look, Pane, Shown, Touch, crosshair, label, say
 from gui.placement import Rectangle, halves
-from gui.requests import latent_name, shown_name
+from gui.requests import IMAGE, name_of, shown_name
 from gui.values import FIGURE_SPACE, GAP, WIDE, behind, figures, readout
 from renderer.types import Compare, RenderRequest, RenderResult
 
@@ -68,7 +68,8 @@ class Comparing:
         return request, touch, self._both(a, b, touch)
 
     def _split(self, area: Rectangle, request: RenderRequest, a: RenderResult, b: RenderResult | None, look: Look):
-        touch = self._main.show(area, Shown.of(a), look, takes_drags=True)
+        shown = Shown.of(a) if b is None else replace(Shown.of(a), bars=bars_of_both(a, b))
+        touch = self._main.show(area, shown, look, takes_drags=True)
         draw = imgui.get_window_draw_list()
         if b is None:
             self._label(draw, touch.room, request, "A", side_name(a))
@@ -134,7 +135,7 @@ class Comparing:
 
             def error(y: np.ndarray, x: np.ndarray) -> np.ndarray:
                 return _error(a, b, compare.error, y, x, picture)
-            self._difference = key, Shown(picture, error, Bar(comparison.COLORMAPS[compare.error], limits))
+            self._difference = key, Shown(picture, error, (Bar(comparison.COLORMAPS[compare.error], limits),))
         return self._difference[1]
 
     # -- two panes ----------------------------------------------------------------------------------------------------
@@ -198,8 +199,9 @@ def _error(a: RenderResult, b: RenderResult, kind: str, y: np.ndarray, x: np.nda
 
 
 def side_name(result: RenderResult, compare: Compare | None = None) -> str:
-    """'face.pkl · seed 7 · pinned'."""
+    """'face.pkl · seed 7 ψ 0.5 · b64.conv1.act · pinned'."""
     request = result.request
-    path, where = request.checkpoint.path, latent_name(request.latent)
+    path, tap = request.checkpoint.path, request.tap
     file = shown_name(path) if path.startswith("demo:") else PurePath(path).name
-    return "  ·  ".join((file, where, *(["pinned"] if compare and compare.pinned is not None else [])))
+    pin = "pinned" if compare and compare.pinned is not None else ""
+    return "  ·  ".join(filter(None, (file, name_of(request), tap if tap != IMAGE else "", pin)))

@@ -38,6 +38,7 @@ from gui.panels.transform import TransformPanel
 from gui.panels.truncation import TruncationPanel
 from gui.panels.viewer import Viewer
 from gui.plots import Pointed
+from gui.preferences import Preferences
 from gui.saving import Saver
 from gui.visits import Visits
 from renderer.types import Activity, RenderRequest, RenderResult
@@ -69,6 +70,8 @@ class Desk:
         self.latent = LatentPanel(latents, names, self._ask_latent, self._ask_names, self.favourites.keep)
         self.mixing = MixingPanel(self.saver, self.favourites.saved)
         self.viewer = Viewer(self.ask_file, self.recents, lambda: app.thread.activity(), app.reference.result)
+        self.capture = CapturePanel(self.saver, self.ask_folder, self.table, app.reference.result,
+                                    self._panels_in_sight)
         pointed, exporter = Pointed(), Exporter(self.jobs, app.capture_folder)
         self.spectra = (SpectrumPanel(pointed, exporter), RadialPanel(pointed, exporter),
                         AllLayersPanel(pointed, exporter))
@@ -77,9 +80,10 @@ class Desk:
             FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), TruncationPanel(),
             LayersPanel(), ChannelPanel(self.jobs, app.change),
             ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
-            CapturePanel(self.saver, self.ask_folder, self.table, app.reference.result, self._panels_in_sight),
-            *self.spectra, PerformancePanel(self.frames), self.viewer,
+            self.capture, *self.spectra, PerformancePanel(self.frames), self.viewer,
         )
+        self.preferences = Preferences(self.panels)
+        self.preferences.restore(app.settings.switches)
         self.status = StatusBar(self.messages, lambda: app.activity() or self.job(), lambda: self.viewer.readout,
                                 app.cancel)
         self.hidden = set(app.settings.hidden)

@@ -6,10 +6,10 @@ import re
 from imgui_bundle import ImVec2, imgui
 
 LEFT = (("Network",), ("Latent", "History", "Favourites"), ("Style mixing", "Transform"), ("Truncation & noise",))
-LEFT_SHARES = (0.24, 0.305, 0.25, 0.205)
-RIGHT = (("Layers",), ("Channel", "Compare"), ("Capture",))
-RIGHT_SHARES = (0.40, 0.435, 0.165)
-BOTTOM = (("Spectrum",), ("Radial profile", "All layers"), ("Performance",))
+LEFT_SHARES = (0.243, 0.285, 0.292, 0.18)
+RIGHT = (("Layers",), ("Channel", "Compare"))
+RIGHT_SHARES = (0.545, 0.455)
+BOTTOM = (("Spectrum",), ("Radial profile", "All layers"), ("Capture", "Performance"))
 BOTTOM_SHARES = (0.36, 0.35, 0.29)
 NARROW = 42.0                            # font heights: where the bottom panels no longer fit side by side
 CENTER = "Viewer"

@@ -1,7 +1,7 @@
 """The legend beside a picture: which value has which colour."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgui_bundle import ImVec2, imgui
 
@@ -19,11 +19,19 @@ COLOURED = ("channel", "mean", "rms", "sheet")       # view modes that go throug
 class Bar:
     colormap: str
     limits: tuple[float, float]          # values in the least and in the largest colour
+    name: str = ""                       # of what it belongs to, where there are several
 
 
-def bar_of(result: RenderResult) -> Bar | None:
+def bars_of(result: RenderResult) -> tuple[Bar, ...]:
     view = result.request.view
-    return Bar(view.colormap, result.limits) if view.mode in COLOURED and result.limits else None
+    return (Bar(view.colormap, result.limits),) if view.mode in COLOURED and result.limits else ()
+
+
+def bars_of_both(a: RenderResult, b: RenderResult) -> tuple[Bar, ...]:
+    """One if it is true of both pictures, else one of each by name."""
+    one, other = bars_of(a), bars_of(b)
+    return one if one == other else tuple(replace(bar, name=name) for name, bars in (("A", one), ("B", other))
+                                          for bar in bars)
 
 
 def ticks(limits: tuple[float, float]) -> tuple[tuple[float, float], ...]:
@@ -36,14 +44,25 @@ def ticks(limits: tuple[float, float]) -> tuple[tuple[float, float], ...]:
     return (low, 0.0), inside, (high, 1.0)
 
 
+def draw_legends(draw: imgui.ImDrawList, bars: tuple[Bar, ...], room: Rectangle) -> None:
+    """Below one another, each with as much of the room's height."""
+    height = (room[3] - room[1]) / len(bars)
+    for index, bar in enumerate(bars):
+        top = room[1] + index * height
+        draw_legend(draw, bar, (room[0], top, room[2], top + height))
+
+
 def draw_legend(draw: imgui.ImDrawList, bar: Bar, room: Rectangle) -> None:
-    """At the left edge of a room of WIDTH_EMS, at most 16 ems high, in its middle."""
-    height = min(room[3] - room[1] - theme.em(2), theme.em(16))
+    """At the left edge of a room of WIDTH_EMS, at most 16 ems high, in its middle, its name above it."""
+    height = min(room[3] - room[1] - theme.em(4 if bar.name else 2), theme.em(16))
     if height < theme.em(4):
         return
     left, top = room[0] + theme.em(0.6), round((room[1] + room[3] - height) / 2)
     right, bottom = left + theme.em(0.8), top + height
-    report.mark_rectangle("Colour bar", left, top, right, bottom)
+    report.mark_rectangle(f"Colour bar {bar.name}".rstrip(), left, top, right, bottom)
+    if bar.name:
+        at = ImVec2(left, top - 1.6 * imgui.get_font_size())
+        draw.add_text(at, theme.ink("accent" if bar.name == "A" else "warning"), bar.name)
     gradient(draw, ImVec2(left, top), ImVec2(right, bottom), bar.colormap, upward=True)
     draw.add_rect(ImVec2(left, top), ImVec2(right, bottom), theme.ink("line"))
     for value, place in ticks(bar.limits):

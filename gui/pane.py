@@ -34,11 +34,11 @@ class Shown:
     """A picture, uint8 [H, W, 3], what is behind its pixels, and its legend."""
     picture: np.ndarray
     behind: Behind
-    bar: legend.Bar | None
+    bars: tuple[legend.Bar, ...] = ()    # its legends, one below the other
 
     @classmethod
     def of(cls, result: RenderResult) -> Shown:
-        return cls(result.picture, partial(behind, result), legend.bar_of(result))
+        return cls(result.picture, partial(behind, result), legend.bars_of(result))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -86,9 +86,9 @@ class Pane:
         self.paint(draw, shown, room, rectangle, look)
         with widgets.clip(draw, ImVec2(*room[:2]), ImVec2(*room[2:])):
             report.mark_rectangle("Picture" if self._name == "Canvas" else f"{self._name} picture", *rectangle)
-        if shown.bar:
+        if shown.bars:
             self._canvas_beside(draw, area, room)
-            legend.draw_legend(draw, shown.bar, (room[2], area[1], area[2], area[3]))
+            legend.draw_legends(draw, shown.bars, (room[2], area[1], area[2], area[3]))
         mouse = imgui.get_mouse_pos()
         inside = imgui.is_item_hovered() and mouse.x < room[2]
         at = place_in((mouse.x, mouse.y), rectangle) if inside else None
@@ -105,7 +105,7 @@ class Pane:
     @staticmethod
     def room(area: Rectangle, shown: Shown) -> Rectangle:
         """Where the picture goes: beside its legend."""
-        return (*area[:2], area[2] - (round(theme.em(legend.WIDTH_EMS)) if shown.bar else 0), area[3])
+        return (*area[:2], area[2] - (round(theme.em(legend.WIDTH_EMS)) if shown.bars else 0), area[3])
 
     def paint(self, draw: imgui.ImDrawList, shown: Shown, room: Rectangle, rectangle: Rectangle, look: Look) -> None:
         """The picture, its grid and its numbers."""
@@ -186,13 +186,13 @@ def crosshair(draw: imgui.ImDrawList, room: Rectangle, at: tuple[float, float]) 
 
 
 def label(draw: imgui.ImDrawList, corner: tuple[float, float], room: float, letter: str, words: str) -> None:
-    """'A  face.pkl · seed 7' on a dark plate, at most `room` wide; A and B have a colour of their own."""
+    """'A  face.pkl · seed 7' on a plate, at most `room` wide; A and B have a colour of their own."""
     pad, gap = theme.em(0.4), theme.em(0.5)
     words = widgets.shorten(words, max(room - imgui.calc_text_size(letter).x - 2 * pad - gap, 1))
     left, width = imgui.calc_text_size(letter).x, imgui.calc_text_size(words).x
     low = ImVec2(corner[0], corner[1])
     high = ImVec2(low.x + left + gap + width + 2 * pad, low.y + imgui.get_font_size() + pad)
-    draw.add_rect_filled(low, high, theme.ink("sunken", 0.85), theme.em(0.25))
+    draw.add_rect_filled(low, high, theme.ink("sunken"), theme.em(0.25))
     draw.add_text(ImVec2(low.x + pad, low.y + pad / 2), theme.ink("accent" if letter == "A" else "warning"), letter)
     draw.add_text(ImVec2(low.x + pad + left + gap, low.y + pad / 2), theme.ink("text"), words)
     report.mark_rectangle(f"Label {letter}", low.x, low.y, high.x, high.y)

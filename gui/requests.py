@@ -123,6 +123,16 @@ def latent_name(latent: Latent) -> str:
     return f"seed {seed_of(latent)}" if is_seed else f"x {latent.x:.2f} y {latent.y:.2f}"
 
 
+def name_of(request: RenderRequest) -> str:
+    """'seed 3', 'x 3.25 y 0.00 ψ 0.7 mixed': all that decides the picture but the network, shortly."""
+    latent, synth = request.latent, request.synth
+    words = [latent_name(latent)]
+    words += [f"ψ {latent.psi:g}"] if latent.psi != 1 and latent.w is None else []
+    words += ["mixed"] if request.mix.rows else []
+    words += [f"noise {synth.noise}"] if synth.noise != "const" else []
+    return " ".join(words + (["moved"] if synth.transform else []))
+
+
 def at_seed(latent: Latent, seed: int) -> Latent:
     """On that seed, in the row where the latent is now if it lies there."""
     row = round(latent.y)

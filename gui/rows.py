@@ -28,7 +28,7 @@ class RowPicker:
 
     def _cells(self, rows: Rows, info: ModelInfo) -> Rows:
         """Each row's number above, its layers' resolution below."""
-        gap, least = theme.em(0.15), theme.em(1.75)
+        gap, least = theme.em(0.15), theme.em(1.5)
         room = imgui.get_content_region_avail().x
         lines = max(1, -(-info.num_ws * (least + gap) // (room + gap)))
         per_line = int(-(-info.num_ws // lines))

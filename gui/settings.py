@@ -24,11 +24,19 @@ class Settings:
     greeted: bool = False                # the first steps were shown
     capture_folder: str = ""             # empty: the person's pictures folder
     hidden: tuple[str, ...] = ()         # titles of panels
+    switches: tuple[str, ...] = ()       # of panels, that are not as they are at first
     layout: str = ""                     # ImGui's ini text, at 100 %; empty: the default layout
 
     def with_recent(self, path: str) -> Settings:
         kept = tuple(p for p in self.recents if p != path)
         return dataclasses.replace(self, recents=(path, *kept)[:RECENT_LIMIT])
+
+    def with_second(self, path: str) -> Settings:
+        """A network that was opened beside another: after the newest, unless it is known."""
+        if path in self.recents[:2]:
+            return self
+        kept = tuple(p for p in self.recents if p != path)
+        return dataclasses.replace(self, recents=(*kept[:1], path, *kept[1:])[:RECENT_LIMIT])
 
     def without_recent(self, path: str) -> Settings:
         return dataclasses.replace(self, recents=tuple(p for p in self.recents if p != path))

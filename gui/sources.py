@@ -8,7 +8,7 @@ import numpy as np
 from imgui_bundle import imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
-from gui.requests import MAX_SEED, latent_name
+from gui.requests import MAX_SEED, name_of
 from gui.rows import spans
 from renderer.many import source_name
 from renderer.types import Array, ModelInfo, RenderRequest, Source, sources
@@ -97,13 +97,6 @@ def add_button(saved: Sequence[Source], looked: Looked, why_not: str, name: str)
             if not saved:
                 widgets.text(NOTHING_SAVED, "faint")
     return chosen
-
-
-def name_of(request: RenderRequest) -> str:
-    """'seed 3', 'x 3.25 y 0 ψ 0.7 mixed'."""
-    latent = request.latent
-    psi = f" ψ {latent.psi:g}" if latent.psi != 1 and latent.w is None else ""
-    return latent_name(latent) + psi + (" mixed" if request.mix.rows else "")
 
 
 def is_plain(source: Source) -> bool:

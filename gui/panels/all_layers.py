@@ -10,6 +10,7 @@ from imgui_bundle import ImVec2, ImVec4, imgui, implot, implot_ctx
 from gui import colorbar, exports, plots, theme, widgets
 from gui.exports import Exporter
 from gui.plots import Derived, Pointed
+from gui.preferences import Switch
 from gui.requests import look_at
 from gui.waterfall import Axis, Waterfall, waterfall_picture
 from renderer.colormaps import colours
@@ -34,6 +35,7 @@ class AllLayersPanel:
     def __init__(self, pointed: Pointed, exporter: Exporter):
         self._pointed, self._exporter = pointed, exporter
         self._kind, self._every, self._logarithmic = KINDS[0], False, True
+        self.switches = Switch(self, "_every"), Switch(self, "_logarithmic")
         self._colormap, self._range = "viridis", 40.0
         self._waterfall = Waterfall()
         self._taps, self._curves, self._reach = Derived(chosen_taps), Derived(_curves), Derived(_reach)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from imgui_bundle import imgui, imgui_ctx
 
-from gui import fonts, report, widgets
+from gui import fonts, report, theme, widgets
 from gui.commands import Command
 from gui.requests import IMAGE, of_image, of_table, seed_of
 from gui.saving import Place, Saver
@@ -14,6 +14,7 @@ from gui.seedgrid import grid_from
 from renderer.types import MixTable, RenderRequest, RenderResult
 
 GRID = 4, 4                              # columns and rows of a grid that was not set up
+LEAST_EMS = 5.4                          # width of a button
 TABLE = "The table of Style mixing as one picture, at full resolution"
 SEEDS = "The grid of seeds as one picture; if none is shown, sixteen from the seed looked at on"
 COMPARISON = "Both pictures as Compare shows them, at the networks' resolution; flipped ones side by side"
@@ -29,32 +30,27 @@ class CapturePanel:
         self._saver, self._choose_folder, self._table = saver, choose_folder, table
         self._reference, self._titles = reference, titles
         self.commands = (
-            Command("Save comparison", self._save_comparison, "", "File", 1),
+            Command("Save comparison", self._save_comparison, "", "File", 1, why_not=self._no_comparison),
             Command("Show the pictures' folder", lambda q, r: saver.show_folder(), "", "File", 1),
         )
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         nothing = "" if result.info else "Open a network first"
-        table, render = self._table(request, result), self._saver.render
-        width = widgets.even_width(3)
-        if widgets.button("Image", "The network's picture at its own resolution", nothing, width):
+        table, render, button = self._table(request, result), self._saver.render, Buttons()
+        if button("Image", "The network's picture at its own resolution", nothing):
             render(of_image(request))
-        imgui.same_line()
         no_layer = nothing or ("" if request.tap != IMAGE else "Choose one in Layers first")
-        if widgets.button("Layer", "The layer looked at, as it is shown", no_layer, width):
+        if button("Layer", "The layer looked at, as it is shown", no_layer):
             render(replace(request, table=None, seeds=None))
-        imgui.same_line()
-        if widgets.button("Comparison", COMPARISON, self._no_comparison(request, result), width):
+        if button("Comparison", COMPARISON, self._no_comparison(request, result)):
             self._save_comparison(request, result)
         no_table = nothing or ("" if table else "Its seeds can't be read")
-        if widgets.button("Table", TABLE, no_table, width, "Mixing table"):
+        if button("Table", TABLE, no_table, "Mixing table"):
             render(replace(request if request.table else of_table(request, table), seeds=None))
-        imgui.same_line()
-        if widgets.button("Seeds", SEEDS, nothing, width, "Seed grid"):
+        if button("Seeds", SEEDS, nothing, "Seed grid"):
             seeds = request.seeds or grid_from(seed_of(request.latent), *GRID)
             render(replace(request, table=None, seeds=seeds))
-        imgui.same_line()
-        if widgets.button("Window…", "The window or one of its panels, as it looks now", "", width, "Window"):
+        if button("Window…", "The window or one of its panels, as it looks now", "", "Window"):
             imgui.open_popup("window")
         self._window()
         self._folder()
@@ -70,8 +66,14 @@ class CapturePanel:
             "The reference is not there yet")
 
     def _save_comparison(self, request: RenderRequest, result: RenderResult) -> None:
-        if not self._no_comparison(request, result):
-            self._saver.save_comparison(result, self._reference(), request.compare)
+        self._saver.save_comparison(result, self._reference(), request.compare)
+
+    def save_shown(self, request: RenderRequest, result: RenderResult) -> None:
+        """What the viewer shows: the comparison, if there is one."""
+        if self._no_comparison(request, result):
+            self._saver.save_shown(result)
+        else:
+            self._save_comparison(request, result)
 
     # -- window and folder --------------------------------------------------------------------------------------------
 
@@ -99,6 +101,20 @@ class CapturePanel:
         imgui.same_line()
         widgets.align()
         widgets.clipped(str(self._saver.folder()), "dim", from_end=True)
+
+
+class Buttons:
+    """As many to a line as the panel has room for."""
+
+    def __init__(self):
+        self._columns = 3 if widgets.even_width(3) >= theme.em(LEAST_EMS) else 2
+        self._width, self._count = widgets.even_width(self._columns), 0
+
+    def __call__(self, words: str, tip: str, why_not: str, name: str = "") -> bool:
+        if self._count % self._columns:
+            imgui.same_line()
+        self._count += 1
+        return widgets.button(words, tip, why_not, self._width, name)
 
 
 def place_of(title: str) -> Place | None:

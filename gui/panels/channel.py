@@ -11,6 +11,7 @@ from gui import colorbar, fonts, levels, report, theme, widgets
 from gui.commands import Command
 from gui.histogram import Histogram
 from gui.jobs import Jobs
+from gui.preferences import Switch
 from gui.requests import IMAGE
 from gui.words import percent, short
 from renderer.types import RenderRequest, RenderResult, TapInfo, TapStats, View
@@ -46,6 +47,7 @@ class ChannelPanel:
         """`change(how)`: lets the request become what `how` makes of it, from any thread."""
         self._jobs, self._change = jobs, change
         self._histogram = Histogram()
+        self.switches = (Switch(self._histogram, "logarithmic"),)
         self.commands = (
             Command("Next channel", lambda q, r: stepped_channel(q, r, 1), ".", "View", 3, why_not=_nothing_open),
             Command("Previous channel", lambda q, r: stepped_channel(q, r, -1), ",", "View", 3, why_not=_nothing_open),

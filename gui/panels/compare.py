@@ -11,7 +11,7 @@ from gui.commands import Command
 from gui.comparison import Numbers, numbers, said_of
 from gui.jobs import Jobs
 from gui.panels.network import choose_path
-from gui.requests import against, latent_name, pinned, shown_name, swapped
+from gui.requests import against, name_of, pinned, shown_name, swapped
 from renderer.types import DEMOS, Compare, RenderRequest, RenderResult
 
 MODES = {
@@ -172,4 +172,4 @@ def _side(name: str, words: str, tip: str, color: str = "text") -> None:
 def said(request: RenderRequest) -> str:
     """'StyleGAN3-T, seed 3, b32.conv1.act'."""
     what = "table" if request.table else "seeds" if request.seeds else request.tap
-    return f"{shown_name(request.checkpoint.path).split('   ')[0]}, {latent_name(request.latent)}, {what}"
+    return f"{shown_name(request.checkpoint.path).split('   ')[0]}, {name_of(request)}, {what}"

@@ -9,6 +9,7 @@ from imgui_bundle import ImVec2, imgui, imgui_ctx
 from gui import fonts, report, theme, widgets
 from gui.atlas import Atlas
 from gui.plots import Derived
+from gui.preferences import Switch
 from gui.requests import look_at
 from gui.sparkline import Range, Sparklines, level_range
 from renderer.types import RenderRequest, RenderResult, TapInfo, TapSummary
@@ -35,6 +36,7 @@ class LayersPanel:
 
     def __init__(self):
         self._filter, self._compact = "", False
+        self.switches = (Switch(self, "_compact"),)
         self._seen = ""                  # the tap that was last scrolled into view
         self._atlas, self._lines = Atlas(SIDE, COLUMNS), Sparklines()
         self._strip: tuple[TapSummary, ...] = ()             # the latest, of `_of`

@@ -9,6 +9,7 @@ from imgui_bundle import imgui, implot, implot_ctx
 from gui import exports, plots, theme, widgets
 from gui.exports import Exporter
 from gui.plots import Derived, Pointed
+from gui.preferences import Switch
 from renderer.types import RenderRequest, RenderResult, Spectrum, SpectrumResult
 
 CURVES = {                               # name: field of SpectrumResult, colour, what it is
@@ -27,6 +28,7 @@ class RadialPanel:
         self._pointed, self._exporter = pointed, exporter
         self._shown = set(CURVES)
         self._logarithmic = False
+        self.switches = (Switch(self, "_logarithmic"),)
         self._limits: tuple | None = None    # what the axes were fitted to
         self._curves, self._reach = Derived(_curves), Derived(_reach)
         self.readout = ""                # what is under the cursor; empty: nothing

@@ -12,6 +12,7 @@ from gui.commands import Command
 from gui.comparing import Comparing
 from gui.pane import Look, Pane, Shown, Touch, outline
 from gui.placement import FIT, Placement, Rectangle, on_screen
+from gui.preferences import Switch
 from gui.recents import Recents
 from gui.requests import IMAGE, dragged, look_at
 from gui.welcome import Welcome
@@ -38,6 +39,7 @@ class Viewer:
         self._pane = Pane("Canvas")
         self._comparing = Comparing(self._pane)
         self._look = Look()
+        self.switches = tuple(Switch(self._look, name) for name in ("grid", "card", "checkered"))
         self._result: RenderResult | None = None     # the newest with a picture
         self._tap = ""                   # the layer shown last, for its tab
         self._mode = "rgb"               # the view shown last that was not a sheet

@@ -216,8 +216,13 @@ def test_numbers_can_be_read_on_any_colour(count):
 
 
 def test_the_legend_is_of_colormaps_only():
-    assert legend.bar_of(shown(View())) is None
-    assert legend.bar_of(shown(View("rms", colormap="magma"))) == legend.Bar("magma", (-1.0, 1.0))
+    assert legend.bars_of(shown(View())) == ()
+    assert legend.bars_of(shown(View("rms", colormap="magma"))) == (legend.Bar("magma", (-1.0, 1.0)),)
+    one, other = (replace(shown(View("rms")), limits=limits) for limits in ((0.0, 1.0), (0.0, 2.0)))
+    assert legend.bars_of_both(one, one) == legend.bars_of(one)
+    assert legend.bars_of_both(one, other) == (legend.Bar("viridis", (0.0, 1.0), "A"),
+                                               legend.Bar("viridis", (0.0, 2.0), "B"))
+    assert legend.bars_of_both(shown(View()), other) == (legend.Bar("viridis", (0.0, 2.0), "B"),)
     assert legend.ticks((-1.0, 3.0)) == ((-1.0, 0.0), (0.0, 0.25), (3.0, 1.0))
     assert legend.ticks((2.0, 4.0))[1] == (3.0, 0.5) and len(legend.ticks((1.0, 1.0))) == 2
 
