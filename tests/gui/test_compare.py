@@ -12,6 +12,7 @@ import pytest
 from gui import comparison, requests
 from gui.reference import Reference
 from renderer.colormaps import BAD, colours
+from renderer.images import load_request
 from renderer.types import (
     Array,
     Checkpoint,
@@ -359,9 +360,12 @@ def test_two_networks_side_by_side_follow_a_drag(window, second):
     alone = window.answered()["threads"]
     window.fill("Compare/Path", second)
     report = both(window)
-    assert report["reference"]["checkpoint"]["path"] == second
+    assert report["reference"]["checkpoint"]["path"] == second == report["settings"]["recents"][1]
     assert report["reference"]["latent"]["classes"] == [[0, 1.0]] and report["threads"] == alone + 1
     window.click("Compare/Show/side")
+    window.key("ctrl+s")                                              # saves what is seen
+    saved, = window.wait(lambda r: list(window.captures.glob("*_side_*.png"))) and window.captures.glob("*.png")
+    assert load_request(saved).compare.checkpoint.path == second
     start = plane(report, "a")
     window.drag("Latent/Seed plane", (0.3, 0.3), (0.55, 0.5), steps=8)
     report = both(window, lambda r: plane(r, "a") != start)

@@ -92,6 +92,28 @@ def test_remembers_files_panels_and_layout(start, tmp_path):
     assert second.close() == 0
 
 
+def test_remembers_switches_of_panels(start, tmp_path):
+    first = start("a/plain.pkl")
+    first.answered()
+    first.click("Layers/Compact")
+    first.click("Channel/Logarithmic")
+    first.move("Viewer/Canvas")
+    first.key("g")
+    first.wait(lambda r: not r["request"]["strip"])
+    assert first.close() == 0
+    file = tmp_path / "config" / "stylescope" / "window.json"
+    kept = json.loads(file.read_text())
+    assert kept["switches"] == ["Channel/logarithmic", "Layers/compact", "Viewer/grid"]
+    file.write_text(json.dumps({**kept, "switches": [*kept["switches"], "Layers/of another version"]}))
+    second = start("a/plain.pkl")
+    report = second.answered()
+    assert not report["request"]["strip"] and "Layers/image/Picture" not in report["widgets"]
+    second.click("Layers/Compact")
+    second.wait(lambda r: r["request"]["strip"])
+    assert second.close() == 0
+    assert json.loads(file.read_text())["switches"] == ["Channel/logarithmic", "Viewer/grid"]
+
+
 def test_damaged_settings_do_not_keep_it_from_opening(start, tmp_path):
     file = tmp_path / "config" / "stylescope" / "window.json"
     file.parent.mkdir(parents=True)
@@ -130,6 +152,7 @@ def test_disabled_widgets_take_no_clicks(start):
 
 def test_precision_device_and_backend_are_chosen(start):
     window = start("a/plain.pkl")
+    window.click("Performance/Tab")
     for name, option in (("Device", "cpu"), ("Precision", "bf16"), ("Backend", "reference")):
         window.click(f"Performance/{name}")
         window.click(f"Performance/{name}/{option}")

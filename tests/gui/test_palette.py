@@ -108,6 +108,8 @@ def test_escape_closes_it_and_changes_nothing(window):
 
 
 def test_a_command_a_panel_and_a_click(window):
+    window.click("Performance/Tab")
+    window.wait(lambda r: "Performance/Device" in r["widgets"])
     window.click("Menu/View")
     window.click("Menu/Performance")
     window.wait(lambda r: "Performance/Device" not in r["widgets"])

@@ -198,6 +198,14 @@ def test_recents_are_limited():
     assert len(kept.recents) == settings.RECENT_LIMIT and kept.recents[0] == "49.pkl"
 
 
+def test_a_second_network_comes_second():
+    """And alternating frames of both change nothing more."""
+    kept = settings.Settings().with_recent("c.pkl").with_recent("a.pkl").with_second("b.pkl")
+    assert kept.recents == ("a.pkl", "b.pkl", "c.pkl")
+    assert kept.with_recent("a.pkl") == kept.with_second("b.pkl") == kept.with_second("a.pkl") == kept
+    assert settings.Settings().with_second("b.pkl").recents == ("b.pkl",)
+
+
 def test_pace_settles_and_rests():
     pace, now, frames = Pace(), 100.0, 0
     pace.happened(now)

@@ -276,6 +276,18 @@ def test_split_draws_both_and_its_line_can_be_dragged(window):
     assert window.report()["viewer"]["width"] is None                 # dragging the line does not pan
 
 
+def test_split_pictures_with_other_ranges_have_a_legend_each(window):
+    pinned = replace(PINNED, checkpoint=Checkpoint(str(window.folder / "plain.pkl")))
+    for view, other, names in ((View(), View(), []), (View("rms"), View(), ["A"]), (View(), View("rms"), ["B"]),
+                               (View("rms", colormap="magma"), View("rms"), ["A", "B"])):
+        show(window, latent=Latent(5), view=view, compare=Compare("split", pinned=replace(pinned, view=other)))
+        report = window.wait(lambda r: r["matched"] and "Viewer/Waiting" not in r["widgets"] and r["answered"])
+        bars = sorted(name for name in report["widgets"] if name.startswith("Viewer/Colour bar"))
+        assert bars == [f"Viewer/Colour bar {name}" for name in names]
+    (_, *_, above), (_, below, *_) = (report["widgets"][name] for name in bars)
+    assert above < below
+
+
 def test_the_difference_and_its_legend(window):
     _, scale = against_pinned(window, "difference", error="AE", gain_db=6.0)
     a, b = (fake.answer(replace(PINNED, latent=Latent(x))) for x in (5, 7))

@@ -252,6 +252,7 @@ def test_a_file_that_does_not_open_says_so_and_can_be_tried_again(window, checkp
 
 
 def test_a_device_that_is_not_there_leaves_the_picture(window):
+    window.click("Performance/Tab")
     window.click("Performance/Device")
     window.click("Performance/Device/mps")
     report = window.wait(lambda r: "mps" in r["error"])
