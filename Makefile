@@ -10,6 +10,7 @@
 TORCH ?= auto
 FILE ?=
 TESTS ?= tests
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 VENV := .venv
 PYTHON := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
@@ -22,11 +23,11 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	@sh .ci/system-packages test
-	$(PYTHON) -m pytest $(TESTS)
+	$(PYTHON) -m pytest $(PARALLEL) $(TESTS)
 
 test-all: $(VENV)/.installed
 	@sh .ci/system-packages test
-	$(PYTHON) -m pytest -m "" $(TESTS)
+	$(PYTHON) -m pytest -m "" $(PARALLEL) $(TESTS)
 
 benchmark: $(VENV)/.installed
 	@for script in benchmarks/*.py; do $(PYTHON) $$script || exit 1; done
