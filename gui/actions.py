@@ -40,7 +40,7 @@ def _file(desk: Desk, app: App) -> tuple[Command, ...]:
         Command("Close network", lambda q, r: closed(q), "", "File",
                 why_not=lambda q, r: "" if q.checkpoint.path else "Nothing is open"),
         Command("Save picture", desk.capture.save_shown, "Ctrl+S", "File", 1),
-        Command("Save image", lambda q, r: saver.render(of_image(q)), "", "File", 1),
+        Command("Save image alone", lambda q, r: saver.render(of_image(q)), "", "File", 1),
         Command("Save mixing table", partial(_save_table, desk), "", "File", 1),
         Command("Save window", lambda q, r: saver.save_window(), "Ctrl+Shift+S", "File", 1),
         Command("Quit", lambda q, r: app.window.quit(), "Ctrl+Q", "File", 3),

@@ -30,10 +30,13 @@ def draw(desk: Desk, request: RenderRequest, result: RenderResult) -> RenderRequ
             with imgui_ctx.begin_menu(title) as menu:
                 report.mark(title)
                 if menu:
-                    request = commands.draw_menu(title, desk.commands, request, result)
-                    if title == "File":
+                    opens = [command for command in desk.commands if title == "File" and command.group == 0]
+                    request = commands.draw_menu(title, opens, request, result)
+                    if opens:
                         request = _open_lists(desk, request)
-                    elif title == "View":
+                    others = [command for command in desk.commands if command not in opens]
+                    request = commands.draw_menu(title, others, request, result)
+                    if title == "View":
                         _panel_list(desk)
         room = imgui.get_content_region_avail().x - theme.em(1)
         words = widgets.shorten(summary(result), room)
@@ -43,7 +46,6 @@ def draw(desk: Desk, request: RenderRequest, result: RenderResult) -> RenderRequ
 
 
 def _open_lists(desk: Desk, request: RenderRequest) -> RenderRequest:
-    imgui.separator()
     with imgui_ctx.begin_menu("Recent", bool(desk.recents.paths())) as menu:
         report.mark("Recent")
         if menu:
@@ -52,6 +54,7 @@ def _open_lists(desk: Desk, request: RenderRequest) -> RenderRequest:
         report.mark("Demos")
         if menu:
             request = choose_path([f"demo:{name}" for name in DEMOS], request)
+    imgui.separator()
     return request
 
 

@@ -45,8 +45,10 @@ class ComparePanel:
         self._measured: tuple[tuple[RenderResult, RenderResult], Numbers] | None = None
         self._busy = False
         self.commands = (
-            Command("Pin picture", _pin, "P", "View"),
-            Command("End comparison", lambda q, r: replace(q, compare=None), "", "View"),
+            Command("Pin picture", _pin, "P", "View",
+                    why_not=lambda q, r: "" if r.picture is not None else "There is no picture yet"),
+            Command("End comparison", lambda q, r: replace(q, compare=None), "", "View",
+                    why_not=lambda q, r: "" if q.compare else "Nothing is compared"),
         )
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:

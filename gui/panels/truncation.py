@@ -11,6 +11,7 @@ PSI = "w moves towards its average: 1 leaves it, 0 is the average picture, negat
       "(StyleGAN app. B, StyleGAN fig. 8)"
 CUTOFF = "Truncation acts on this many rows of w, from the coarsest (StyleGAN app. B)"
 NOISE = "The noise added after each convolution: the file's fixed maps, none, or drawn from a seed (StyleGAN sec. 3.2)"
+SEED = "Random noise is drawn from this number: what it changes is stochastic variation (StyleGAN sec. 3.2)"
 LOD = "How far growing has come: 0 is full resolution, each whole step halves it (ProGAN sec. 2)"
 
 
@@ -35,8 +36,9 @@ def _truncation(latent: Latent, info: ModelInfo | None) -> Latent:
 def _noise(synth: Synth, info: ModelInfo | None) -> Synth:
     why_not = "" if info is None or info.has_noise else "This network adds no noise"
     mode = widgets.segments("Noise", synth.noise, ("const", "none", "random"), "const", NOISE, why_not)
-    seed = widgets.integer("Noise seed", synth.noise_seed, 0, MAX_SEED, 0, "Random noise is drawn from this number",
-                           why_not or ("" if mode == "random" else "Only random noise has a seed"))
+    seed = synth.noise_seed
+    if mode == "random" and not why_not:
+        seed = widgets.integer("Noise seed", seed, 0, MAX_SEED, 0, SEED)
     synth = replace(synth, noise=mode, noise_seed=seed)
     if info is not None and info.has_lod:
         stored = info.lod or 0.0
