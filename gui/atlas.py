@@ -54,7 +54,7 @@ class Atlas:
         GL.glTexSubImage2D(GL.GL_TEXTURE_2D, 0, left * self._side, top * self._side, width, height, GL.GL_RGB,
                            GL.GL_UNSIGNED_BYTE, np.ascontiguousarray(picture))
         GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
-        texture.redrawn()
+        texture.redrawn(self._id)
 
     def close(self) -> None:
         if self._id:

@@ -1,7 +1,8 @@
 """Pictures on the graphics card, and the canvas that shows one at exactly the screen's pixels.
 
 ImGui draws every image with bilinear sampling. So a picture is first drawn into a texture as large as its place on the
-screen, sharp where it is magnified and filtered where it is minified, and that texture is shown pixel by pixel.
+screen, sharp where it is magnified, and that texture is shown pixel by pixel. Where it would be minified, a smaller one
+is made of it before, once for every size: panning costs nothing more.
 """
 from __future__ import annotations
 
@@ -19,63 +20,46 @@ void main() {
     position = vec2(gl_VertexID & 1, gl_VertexID >> 1);
     gl_Position = vec4(mix(rectangle.xy, rectangle.zw, position), 0.0, 1.0);
 }"""
-# Minified by r, a pixel of the screen is a weighted mean: by a tent that reaches r pixels of the picture to each side,
-# so that little passes from beyond the screen's Nyquist frequency; of a mipmap, where r is large. Magnified, it is the
-# mean over the part of a pixel that it covers: sharp, and every pixel as large as any other. Lines between large pixels
-# are dark, and light only where a pixel is too dark for that, by luminance (ITU-R BT.709), so that they stay calm.
+# A pixel of the screen is the mean over the part of a picture's pixel that it covers: sharp, and every pixel as large
+# as any other. Lines between large pixels stand out from their colour, by luminance (ITU-R BT.709).
 _FRAGMENT = """#version 330
 uniform sampler2D picture;
-uniform float covered;                   // r: pixels of the picture to one of the screen
+uniform float covered;                   // pixels of the picture to one of the screen, at most 1
 uniform float lines;                     // opacity of the pixel grid
 in vec2 position;
 out vec4 color;
-vec3 minified() {
-    int level = max(int(floor(log2(covered) - 0.5)), 0);
-    ivec2 size = textureSize(picture, level);
-    vec2 reach = covered * vec2(size) / vec2(textureSize(picture, 0)), at = position * size - 0.5;
-    ivec2 low = max(ivec2(ceil(at - reach)), 0), high = min(ivec2(floor(at + reach)), size - 1);
-    vec4 sum = vec4(0.0);
-    for (int y = low.y; y <= high.y; y++)
-        for (int x = low.x; x <= high.x; x++) {
-            vec2 weight = max(reach - abs(vec2(x, y) - at), 0.0);
-            sum += weight.x * weight.y * vec4(texelFetch(picture, ivec2(x, y), level).rgb, 1.0);
-        }
-    return sum.rgb / sum.a;
-}
-vec3 magnified() {
+void main() {
     vec2 size = vec2(textureSize(picture, 0)), at = position * size, edge = floor(at + 0.5);
     vec2 shift = clamp((at - edge) / covered, -0.5, 0.5);
     vec3 shown = textureLod(picture, (edge + shift) / size, 0.0).rgb;
     vec2 beside = fract(at);
     if (lines > 0.0 && min(beside.x, beside.y) < covered)
         shown = mix(shown, vec3(dot(shown, vec3(0.2126, 0.7152, 0.0722)) < 0.15), lines);
-    return shown;
-}
-void main() { color = vec4(covered > 1.0 ? minified() : magnified(), 1.0); }"""
+    color = vec4(shown, 1.0);
+}"""
 
 Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
-_redraws = 0
+REDUCING_GAP = 4.0                       # of Pillow: whole pixels are averaged first, down to so many times the size
+_versions: dict[int, int] = {}
 
 
-def redraws() -> int:
-    """How often any canvas was drawn anew: a frame that shows the same canvases as before may still look different."""
-    return _redraws
+def version(texture: int) -> int:
+    """How often its content changed: a frame that shows the same textures as before may still look different."""
+    return _versions.get(texture, 0)
 
 
-def redrawn() -> None:
-    """Counts a texture whose content changed, though nothing that refers to it did."""
-    global _redraws
-    _redraws += 1
+def redrawn(texture: int) -> None:
+    """Counts that the content of a texture changed, though nothing that refers to it did."""
+    _versions[texture] = version(texture) + 1
 
 
 class Texture:
-    """A picture, with mipmaps once they are wanted."""
+    """A picture."""
 
     def __init__(self):
         self.id = 0
         self.width = 0                   # in pixels on the card
         self._shown: np.ndarray | None = None
-        self._has_mipmaps = False
 
     def show(self, picture: np.ndarray) -> None:
         """Uploads uint8 [H, W, 3], unless it is the very array that is shown already."""
@@ -88,30 +72,30 @@ class Texture:
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
         GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGB8, self.width, height, 0, GL.GL_RGB, GL.GL_UNSIGNED_BYTE,
                         np.ascontiguousarray(pixels))
-        GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MAX_LEVEL, 0)
-        _set_filters(GL.GL_LINEAR, GL.GL_LINEAR_MIPMAP_NEAREST)
+        _set_filters(GL.GL_LINEAR)
         GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
-        self._shown, self._has_mipmaps = picture, False
-
-    def add_mipmaps(self) -> None:
-        if self._has_mipmaps:
-            return
-        GL.glBindTexture(GL.GL_TEXTURE_2D, self.id)
-        GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MAX_LEVEL, 1000)
-        GL.glGenerateMipmap(GL.GL_TEXTURE_2D)
-        GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
-        self._has_mipmaps = True
+        self._shown = picture
+        redrawn(self.id)
 
     def delete(self) -> None:
         if self.id:
             GL.glDeleteTextures(1, [self.id])
-        self.id, self._shown, self._has_mipmaps = 0, None, False
+        self.id, self._shown = 0, None
 
 
 def _within_limits(picture: np.ndarray) -> np.ndarray:
     """Averaged down, if it is larger than the graphics card takes."""
     factor = -(-max(picture.shape[:2]) // int(GL.glGetIntegerv(GL.GL_MAX_TEXTURE_SIZE)))
     return np.asarray(Image.fromarray(picture).reduce(factor)) if factor > 1 else picture
+
+
+def minified(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """`picture`, uint8 [H, W, 3], at a smaller `size` (width, height).
+
+    Minified by r, a pixel is a mean weighted by a tent that reaches r pixels of the picture to each side, so that
+    little passes from beyond the smaller one's Nyquist frequency.
+    """
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP))
 
 
 class Canvas:
@@ -121,6 +105,7 @@ class Canvas:
         self.picture = Texture()
         self._target = self._frame = self._program = self._vertices = 0
         self._drawn: tuple | None = None     # what the target holds: picture, size, rectangle, ..
+        self._minified: tuple | None = None  # a picture, a size, and the picture at that size
 
     def draw(self, draw: imgui.ImDrawList, picture: np.ndarray, place: Rectangle, rectangle: Rectangle,
              checkered: bool = False, lines: float = 0.0) -> None:
@@ -135,6 +120,7 @@ class Canvas:
         if min(size) < 1:
             return
         inside = tuple((v - o) * s for v, o, s in zip(rectangle, (x0, y0) * 2, (scale.x, scale.y) * 2))
+        picture, inside = self._fitting(picture, inside)
         wanted = (id(picture), size, inside, checkered, lines, theme.ink("backdrop"))
         if wanted != self._drawn:
             self.picture.show(picture)       # keeps it alive, so that its id stays its own
@@ -142,14 +128,21 @@ class Canvas:
             self._drawn = wanted
         draw.add_image(imgui.ImTextureRef(self._target), ImVec2(x0, y0), ImVec2(x1, y1))
 
+    def _fitting(self, picture: np.ndarray, inside: Rectangle) -> tuple[np.ndarray, Rectangle]:
+        """What to draw, and where: a picture to be minified becomes one of as many pixels as it covers."""
+        width, height = (max(round(inside[i + 2] - inside[i]), 1) for i in (0, 1))
+        if width >= picture.shape[1]:
+            self._minified = None
+            return picture, inside
+        if self._minified is None or self._minified[0] is not picture or self._minified[1] != (width, height):
+            self._minified = picture, (width, height), minified(picture, (width, height))
+        left, top = round(inside[0]), round(inside[1])
+        return self._minified[2], (left, top, left + width, top + height)
+
     def _redraw(self, size: tuple[int, int], inside: Rectangle, checkered: bool, lines: float) -> None:
-        global _redraws
-        _redraws += 1
         width, height = size
         self._prepare(size)
-        covered = self.picture.width / (inside[2] - inside[0])
-        if covered > 2 ** 1.5:           # where the shader turns to them
-            self.picture.add_mipmaps()
+        redrawn(self._target)
         GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)
         GL.glViewport(0, 0, width, height)
         GL.glDisable(GL.GL_SCISSOR_TEST)
@@ -160,7 +153,8 @@ class Canvas:
         GL.glBindTexture(GL.GL_TEXTURE_2D, self.picture.id)
         clip = [2 * v / s - 1 for v, s in zip(inside, (width, height) * 2)]
         GL.glUniform4f(GL.glGetUniformLocation(self._program, "rectangle"), *clip)
-        GL.glUniform1f(GL.glGetUniformLocation(self._program, "covered"), covered)
+        GL.glUniform1f(GL.glGetUniformLocation(self._program, "covered"),
+                       self.picture.width / (inside[2] - inside[0]))
         GL.glUniform1f(GL.glGetUniformLocation(self._program, "lines"), lines)
         GL.glDrawArrays(GL.GL_TRIANGLE_STRIP, 0, 4)
         GL.glBindVertexArray(0)
@@ -177,14 +171,14 @@ class Canvas:
             return
         GL.glBindTexture(GL.GL_TEXTURE_2D, self._target)
         GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGBA8, *size, 0, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, None)
-        _set_filters(GL.GL_NEAREST, GL.GL_NEAREST)
+        _set_filters(GL.GL_NEAREST)
         GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._frame)
         GL.glFramebufferTexture2D(GL.GL_FRAMEBUFFER, GL.GL_COLOR_ATTACHMENT0, GL.GL_TEXTURE_2D, self._target, 0)
 
     def clear(self) -> None:
         """Lets go of the picture."""
         self.picture.delete()
-        self._drawn = None
+        self._drawn = self._minified = None
 
     def close(self) -> None:
         self.clear()
@@ -213,8 +207,8 @@ def _draw_backdrop(size: tuple[int, int], checkered: bool) -> None:
     GL.glDisable(GL.GL_SCISSOR_TEST)
 
 
-def _set_filters(magnified: int, minified: int) -> None:
-    for parameter, value in ((GL.GL_TEXTURE_MAG_FILTER, magnified), (GL.GL_TEXTURE_MIN_FILTER, minified),
+def _set_filters(sampling: int) -> None:
+    for parameter, value in ((GL.GL_TEXTURE_MAG_FILTER, sampling), (GL.GL_TEXTURE_MIN_FILTER, sampling),
                              (GL.GL_TEXTURE_WRAP_S, GL.GL_CLAMP_TO_EDGE), (GL.GL_TEXTURE_WRAP_T, GL.GL_CLAMP_TO_EDGE)):
         GL.glTexParameteri(GL.GL_TEXTURE_2D, parameter, value)
 

@@ -19,6 +19,7 @@ from OpenGL import GL  # noqa: E402
 from gui import fonts, theme  # noqa: E402
 from gui.damage import Damage  # noqa: E402
 from gui.keys import chord  # noqa: E402
+from gui.screen import Screen  # noqa: E402
 
 HEADLESS = "`visualizer.py render`, `info` and `doctor` work without a window"
 
@@ -38,7 +39,7 @@ class Window:
         self._styled: tuple[float, str] | None = None    # scale and look that ImGui's style has
         self._before: tuple[int, ...] = ()   # position and size that full screen came from
         self._woken = self._changed = True
-        self._damage = Damage()
+        self._damage, self._screen = Damage(), Screen()
         self.handle = _open(title, size)
         _place(self.handle, position, maximized)
         self._listen()
@@ -133,29 +134,20 @@ class Window:
             yield
         finally:
             imgui.render()
-            self._changed = self._damage.found(imgui.get_draw_data())
-            if self._changed:
-                self._draw()
-
-    def _draw(self) -> None:
-        background = theme.color("panel")
-        GL.glClearColor(background.x, background.y, background.z, 1.0)
-        GL.glClear(GL.GL_COLOR_BUFFER_BIT)
-        imgui.backends.opengl3_render_draw_data(imgui.get_draw_data())
+            boxes = self._damage.found(imgui.get_draw_data())
+            self._changed = bool(boxes)
+            if boxes:
+                self._screen.draw(imgui.get_draw_data(), boxes)
 
     def present(self) -> None:
         """Shows the frame, if it differs from the one before."""
         if self._changed:
+            self._screen.copy()
             glfw.swap_buffers(self.handle)
 
     def pixels(self) -> np.ndarray:
-        """What the frame looks like, uint8 [H, W, 3]; before it is presented."""
-        if not self._changed:
-            self._draw()                 # after a swap the back buffer holds anything
-        width, height = glfw.get_framebuffer_size(self.handle)
-        GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
-        data = GL.glReadPixels(0, 0, width, height, GL.GL_RGB, GL.GL_UNSIGNED_BYTE)
-        return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1])
+        """What the frame looks like, uint8 [H, W, 3]."""
+        return self._screen.pixels()
 
     def follow_scale(self) -> float:
         """The UI scale, with the style fitted to it. Between frames only: the window may move to another monitor."""
@@ -209,6 +201,16 @@ class Window:
         width, height = (self._before or _rectangle(self.handle))[2:]
         scale = monitor_scale(self.handle)
         return round(width / scale), round(height / scale)
+
+    @property
+    def focused(self) -> bool:
+        """Keys go to this window."""
+        return bool(glfw.get_window_attrib(self.handle, glfw.FOCUSED))
+
+    @property
+    def typing(self) -> bool:
+        """A text field takes them."""
+        return imgui.get_io().want_text_input
 
     def set_title(self, title: str) -> None:
         if title != self._title:

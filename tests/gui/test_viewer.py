@@ -141,7 +141,7 @@ def test_minified_detail_turns_grey_and_does_not_alias(window):
             window.scroll("Viewer/Canvas", -1)
         shown = seen(window, "Viewer/Picture", inset=2).astype(float)
         assert abs(shown.mean() - 127.5) < 1.5
-        assert shown.std() < 4, (steps, shown.shape)                  # trilinear mipmaps leave 16 at the first
+        assert shown.std() < 6, (steps, shown.shape)      # the tent itself leaves 5 at 72 %, mipmaps 16
 
 
 def test_the_readout_of_a_layer_and_its_card(window):
