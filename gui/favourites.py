@@ -152,7 +152,7 @@ def is_seed(request: RenderRequest) -> bool:
 def first_name(request: RenderRequest) -> str:
     """'seed 12 stylegan3-t'."""
     network, _, latent = stem(request).rpartition("_")
-    return f"{latent.replace('seed', 'seed ')} {network}"
+    return f"{latent.replace('seed', 'seed ').replace('-y', ' y')} {network}"
 
 
 def file_name(name: str) -> str:

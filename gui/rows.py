@@ -32,7 +32,7 @@ class RowPicker:
         room = imgui.get_content_region_avail().x
         lines = max(1, -(-info.num_ws * (least + gap) // (room + gap)))
         per_line = int(-(-info.num_ws // lines))
-        size = ImVec2((room + gap) / per_line - gap, theme.em(2.3))
+        size = ImVec2((room + gap) / per_line - gap, theme.em(2.15))
         layers = self._layers(info)
         with imgui_ctx.push_style_var(imgui.StyleVar_.item_spacing, ImVec2(gap, gap)):
             for row in range(info.num_ws):

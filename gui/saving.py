@@ -18,6 +18,7 @@ import numpy as np
 from gui.comparison import composed
 from gui.jobs import Jobs
 from gui.messages import Messages
+from gui.requests import seed_of
 from renderer.content import stamped
 from renderer.images import save_png
 from renderer.types import Compare, RenderRequest, RenderResult
@@ -139,11 +140,12 @@ def what_is(request: RenderRequest) -> str:
 
 
 def stem(request: RenderRequest) -> str:
-    """'stylegan3-t_seed12': the network's file and the seed, fit for a file name."""
+    """'stylegan3-t_seed12', 'net_x2.25-y0.50': the network's file and the seed, fit for a file name."""
     path = request.checkpoint.path
     name = path.removeprefix("demo:") if path.startswith("demo:") else PurePath(path.split("?")[0]).stem or "stylescope"
     latent = request.latent
-    source = "w" if latent.w else "z" if latent.z else f"seed{round(latent.x) + 100 * round(latent.y)}"
+    plane = f"seed{seed_of(latent)}" if latent.x % 1 == latent.y % 1 == 0 else f"x{latent.x:.2f}-y{latent.y:.2f}"
+    source = "w" if latent.w else "z" if latent.z else plane
     return f"{safe(name)}_{source}"
 
 

@@ -14,6 +14,7 @@ from imgui_bundle import ImVec2, imgui, imgui_ctx
 from gui import fonts, report, theme
 
 LABEL_EMS = 6.4                          # width of the label column, with the reset button at its end
+_UNDER = imgui.HoveredFlags_.allow_when_disabled
 _HOVER = imgui.HoveredFlags_.for_tooltip | imgui.HoveredFlags_.allow_when_disabled
 
 
@@ -86,6 +87,7 @@ def align() -> None:
 
 def hint(words: str) -> None:
     """A tooltip for the item just drawn, enabled or not."""
+    Row.hinted |= bool(words) and imgui.is_item_hovered(_UNDER)
     if words and imgui.is_item_hovered(_HOVER):
         with imgui_ctx.begin_tooltip(), imgui_ctx.push_text_wrap_pos(theme.em(24)):
             imgui.text_unformatted(words)
@@ -121,6 +123,7 @@ def section(words: str) -> None:
 class Row:
     """What happened in a row besides its widget."""
     reset = False
+    hinted = False                       # of the last row: what is under the cursor in it has a tooltip of its own
 
 
 @contextmanager
@@ -137,9 +140,11 @@ def row(name: str, tip: str = "", changed: bool = False, why_not: str = "", widt
             line.reset = icon(fonts.RESET, f"Reset {name}", "Back to the default")
         imgui.same_line(start + theme.em(LABEL_EMS))
         imgui.set_next_item_width(width)
+        Row.hinted = False
         with disabled(why_not), imgui_ctx.begin_group():
             yield line
-        hint(why_not or tip)
+        if why_not or not Row.hinted:    # a second one would keep the first from ever showing
+            hint(why_not or tip)
 
 
 def slider(name: str, value: float, low: float, high: float, default: float, form: str = "%.2f", tip: str = "",

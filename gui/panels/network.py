@@ -62,6 +62,11 @@ class NetworkPanel:
         return _drop_down("Demos", request, width, lambda q: choose_path(demos, q, UNTRAINED), UNTRAINED)
 
     def _facts(self, request: RenderRequest, info: ModelInfo) -> RenderRequest:
+        generators = [name for name in ("G_ema", "G") if name in info.networks]
+        if len(generators) > 1:
+            chosen = widgets.segments("Generator", info.network, generators, generators[0], AVERAGED)
+            if chosen != info.network:
+                request = replace(request, checkpoint=replace(request.checkpoint, network=chosen))
         height, width = info.resolution
         classes = f", {info.c_dim} classes" if info.c_dim else ""
         widgets.fact("Family", f"{FAMILIES.get(info.family, info.family)} {info.variant}", PAPERS.get(info.family, ""))
@@ -69,12 +74,7 @@ class NetworkPanel:
         widgets.fact("Latents", f"z {info.z_dim}  →  w {info.num_ws} × {info.w_dim}", LATENTS)
         widgets.fact("Weights", f"{words.count(info.parameters)}, {FORMATS.get(info.format, info.format)}",
                      f"{info.parameters} parameters in this generator")
-        generators = [name for name in ("G_ema", "G") if name in info.networks]
-        if len(generators) > 1:
-            chosen = widgets.segments("Generator", info.network, generators, generators[0], AVERAGED)
-            if chosen != info.network:
-                request = replace(request, checkpoint=replace(request.checkpoint, network=chosen))
-        for note in info.notes:
+        for note in info.notes if info.format != "demo" else ():         # the viewer says what a demo is
             widgets.clipped(f"{fonts.INFO}  {note}", "dim")
         return request
 

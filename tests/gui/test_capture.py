@@ -28,6 +28,10 @@ def test_files_are_named_after_the_network_and_the_seed(path, wanted):
     assert saving.stem(RenderRequest(Checkpoint(path), Latent(3, 2))) == wanted
 
 
+def test_between_seeds_the_place_is_named():
+    assert saving.stem(RenderRequest(Checkpoint("net.pkl"), Latent(2.25, 1.5))) == "net_x2.25-y1.50"
+
+
 def test_names_stay_short_enough_for_any_file_system():
     name = saving.stem(RenderRequest(Checkpoint("/x/" + "顔" * 200 + ".pkl")))
     assert name.startswith("顔顔") and len(name.encode()) < 200
