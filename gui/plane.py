@@ -29,7 +29,7 @@ class SeedPlane:
         size = ImVec2(room.x, max(room.y - below, theme.em(LEAST_EMS)))
         imgui.invisible_button("pad", size)
         report.mark("Seed plane")
-        widgets.hint("Drag to travel, click a seed to go there. Between seeds w is interpolated")
+        widgets.hint("Drag to travel, click a seed to go there. Between seeds w is interpolated (StyleGAN sec. 4.1)")
         corner = imgui.get_item_rect_min()
         self._follow(latent, size.x / cell, size.y / cell)
         if imgui.is_item_active() and imgui.is_mouse_dragging(0):

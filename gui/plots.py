@@ -16,8 +16,8 @@ LEVELS = "10 log10(S / mean S), where S is the power spectrum under a Kaiser win
 QUIET = (implot.Flags_.no_legend | implot.Flags_.no_menus | implot.Flags_.no_box_select | implot.Flags_.no_title
          | implot.Flags_.no_mouse_text)
 MARKS = {                                # known frequencies: name, what it is
-    "cutoff": ("f_c", "The layer's cutoff: its filters keep what is below (StyleGAN3 sec. 3.2)"),
-    "stopband": ("f_t", "Where the layer's filters have reached their stopband (StyleGAN3 sec. 3.2)"),
+    "cutoff": ("f_c", "The layer's cutoff: its filters keep what is below (StyleGAN3 sec. 3, fig. 4)"),
+    "stopband": ("f_t", "Where the layer's filters have reached their stopband (StyleGAN3 sec. 3, fig. 4)"),
     "nyquist": ("Nyquist", "Half the sampling rate: nothing lies beyond on the axes"),
     "previous_nyquist": ("prev. Nyquist", "Nyquist of the resolution before: what lies beyond was added here"),
 }

@@ -21,6 +21,9 @@ from renderer.types import Latent, RenderRequest, RenderResult
 Ask = Callable[[Callable[[str], None]], None]        # asks for a file and hands it on
 RANDOM_SEEDS = 1_000_000                 # drawn from: short enough to write down
 GRID_LIMIT = 16                          # columns and rows
+POSITION = ("Where on the plane of seeds: seed = x + 100 y at whole numbers, between them w is interpolated "
+            "(StyleGAN sec. 4.1). Drag, or double-click to type")
+GRID = "Of the grid of seeds; Page Down and Page Up show the seeds after and before these"
 PATHS = {LINE: "Straight on along x", CIRCLE: "A closed loop around where it starts, of this radius in seeds"}
 
 
@@ -111,6 +114,7 @@ class LatentPanel:
             moved, value = imgui.drag_float(f"##{name}", value, 0.01, 0.0, 1e6, f"{name} %.2f",
                                             imgui.SliderFlags_.always_clamp)
             report.mark(name)
+            widgets.hint(POSITION)
             imgui.same_line()
             latent = replace(latent, **{name: value}) if moved else latent       # as float32 it may be another seed
         whole = replace(latent, x=float(round(latent.x)), y=float(round(latent.y)))
@@ -186,9 +190,11 @@ class LatentPanel:
         width = (imgui.get_content_region_avail().x - 3 * side - 2 * gap) / 2
         imgui.set_next_item_width(width)
         columns = widgets.int_bar("Columns", columns, 1, GRID_LIMIT, "%d columns")
+        widgets.hint(GRID)
         imgui.same_line(0, gap)
         imgui.set_next_item_width(width)
         rows = widgets.int_bar("Rows", rows, 1, GRID_LIMIT, "%d rows")
+        widgets.hint(GRID)
         if (columns, rows) != self._cells:
             request = resized(request, columns, rows)
         for glyph, name, tip, pages in ((fonts.PREVIOUS, "Previous page", "The seeds before (Page Up)", -1),
@@ -245,8 +251,8 @@ def at_random(request: RenderRequest) -> RenderRequest:
 def _seed(latent: Latent) -> Latent:
     side, gap = imgui.get_frame_height(), imgui.get_style().item_inner_spacing.x
     before = seed_of(latent)
-    seed = widgets.integer("Seed", before, 0, MAX_SEED, 0, "z is drawn from this number. Left and right arrow keys "
-                           "step it; between seeds of the plane, w is interpolated", width=-(side + gap))
+    seed = widgets.integer("Seed", before, 0, MAX_SEED, 0, "z is drawn from this number, and the mapping network "
+                           "makes w of it (StyleGAN sec. 2). Left and right arrow keys step it", width=-(side + gap))
     imgui.same_line(0, gap)
     if widgets.icon(fonts.DICE, "Random seed", "Any seed below a million (R)"):
         seed = random.randrange(RANDOM_SEEDS)

@@ -15,10 +15,17 @@ from gui.sparkline import Range, Sparklines, level_range
 from renderer.types import RenderRequest, RenderResult, TapInfo, TapSummary
 
 STEPS = {                                # what the last part of a tap's name means (inspection.md "Activations")
-    "image": "the image so far", "const": "the learned constant", "input": "the Fourier features",
-    "conv": "after the convolution", "noise": "after the noise", "act": "after the activation",
-    "norm": "after instance normalisation", "style": "the style", "up": "upsampled, before the activation",
-    "out": "the layer's result", "torgb": "this resolution's contribution to the image",
+    "image": "the image so far",
+    "const": "the learned constant (StyleGAN sec. 2)",
+    "input": "the Fourier features (StyleGAN3 sec. 3)",
+    "conv": "after the convolution, modulated and demodulated from StyleGAN2 on (StyleGAN2 sec. 2.2)",
+    "noise": "after the noise (StyleGAN sec. 3.2)",
+    "act": "after the activation",
+    "norm": "after instance normalisation (StyleGAN sec. 2)",
+    "style": "the style (StyleGAN sec. 2): StyleGAN1, what it scaled and shifted; StyleGAN2, its scales",
+    "up": "upsampled, before the activation (StyleGAN3 sec. 2, fig. 4)",
+    "out": "the layer's result",
+    "torgb": "this resolution's contribution to the image (StyleGAN2 sec. 4.1)",
 }
 PEAK = 50.0                              # marked above: noise in four channels stays below 11 even over 1024² pixels
 FEW = 3                                  # channels: pictures, in which dark pixels make any peak look high

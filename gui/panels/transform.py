@@ -7,8 +7,10 @@ from dataclasses import replace
 from gui import widgets
 from renderer.types import RenderRequest, RenderResult
 
-ONLY_3 = "Only StyleGAN3 has an input that can be moved (StyleGAN3 sec. 3.2)"
-SHIFT = "The content moves by this share of the image"
+ONLY_3 = "Only StyleGAN3 has an input that can be moved: Fourier features (StyleGAN3 sec. 3)"
+SHIFT = "Shifts the Fourier features of the input (StyleGAN3 sec. 3): the content moves by this share of the image"
+TURN = ("Rotates the Fourier features of the input, counter-clockwise (StyleGAN3 sec. 3): only the content of variant R "
+        "is made to turn with them")
 
 
 class TransformPanel:
@@ -20,7 +22,7 @@ class TransformPanel:
         x, y, angle = parts(request.synth.transform)
         new_x = widgets.slider("Move x", x, -0.5, 0.5, 0.0, "%.3f widths", SHIFT + ", to the right", why_not)
         new_y = widgets.slider("Move y", y, -0.5, 0.5, 0.0, "%.3f heights", SHIFT + ", downwards", why_not)
-        turned = widgets.slider("Turn", angle, -180.0, 180.0, 0.0, "%.1f°", "Counter-clockwise", why_not)
+        turned = widgets.slider("Turn", angle, -180.0, 180.0, 0.0, "%.1f°", TURN, why_not)
         if (new_x, new_y, turned) == (x, y, angle):
             return request
         return replace(request, synth=replace(request.synth, transform=matrix(new_x, new_y, turned)))
