@@ -63,6 +63,10 @@ def levels_npy(result: RenderResult) -> Write:
 
 def profile_csv(result: RenderResult) -> Write:
     """Frequency, radial mean and both slices, a line for each frequency."""
+    return _text(lambda: _profile(result))
+
+
+def _profile(result: RenderResult) -> str:
     spectrum = result.spectrum
     curves = _curves(spectrum)
     lines = [*_about(result), f"levels: {LEVEL}", f"S: {_power(result.request.spectrum or Spectrum())}",
@@ -70,16 +74,18 @@ def profile_csv(result: RenderResult) -> Write:
              *(f"{name}: {value:.6g} cycles per image" for name in ("cutoff", "stopband", "nyquist", "previous_nyquist")
                if (value := getattr(spectrum, name)) is not None)]
     columns = {FREQUENCY: spectrum.frequencies, **{f"{name} (dB)": curve for name, curve in curves.items()}}
-    return _text(csv(lines, columns))
+    return csv(lines, columns)
 
 
 def profile_npy(result: RenderResult) -> Write:
     """A structured array [F] of float32: frequency, radial, slice_0, slice_45."""
-    columns = {"frequency": result.spectrum.frequencies, **_curves(result.spectrum)}
-    table = np.empty(len(result.spectrum.frequencies), [(name, np.float32) for name in columns])
-    for name, column in columns.items():
-        table[name] = column
-    return _array(table)
+    def write(path: Path) -> None:
+        columns = {"frequency": result.spectrum.frequencies, **_curves(result.spectrum)}
+        table = np.empty(len(result.spectrum.frequencies), [(name, np.float32) for name in columns])
+        for name, column in columns.items():
+            table[name] = column
+        _array(table)(path)
+    return write
 
 
 def _curves(spectrum: SpectrumResult) -> dict[str, np.ndarray]:
@@ -90,11 +96,13 @@ def _curves(spectrum: SpectrumResult) -> dict[str, np.ndarray]:
 
 def strip_csv(result: RenderResult, taps: Sequence[TapSummary]) -> Write:
     """A line for each frequency, a column for each tap, empty beyond the tap's Nyquist frequency."""
-    longest = max((tap.frequencies for tap in taps), key=len)
-    lines = [*_about(result), f"levels: {LEVEL}",
-             "S: mean over the ring within 0.5 of each frequency, from a few random projections of the channels",
-             "one column per tap, in the network's order"]
-    return _text(csv(lines, {FREQUENCY: longest, **{f"{tap.name} (dB)": tap.radial for tap in taps}}))
+    def page() -> str:
+        longest = max((tap.frequencies for tap in taps), key=len)
+        lines = [*_about(result), f"levels: {LEVEL}",
+                 "S: mean over the ring within 0.5 of each frequency, from a few random projections of the channels",
+                 "one column per tap, in the network's order"]
+        return csv(lines, {FREQUENCY: longest, **{f"{tap.name} (dB)": tap.radial for tap in taps}})
+    return _text(page)
 
 
 def strip_npz(taps: Sequence[TapSummary]) -> Write:
@@ -118,8 +126,9 @@ def csv(lines: Sequence[str], columns: Mapping[str, np.ndarray]) -> str:
     return "\n".join([*(f"# {line}" for line in lines), names, *(",".join(row) for row in zip(*fields))]) + "\n"
 
 
-def _text(text: str) -> Write:
-    return lambda path: write_whole(path, lambda file: file.write(text.encode()))
+def _text(page: Callable[[], str]) -> Write:
+    """What is written is made when it is: the panels ask for this in every frame."""
+    return lambda path: write_whole(path, lambda file: file.write(page().encode()))
 
 
 def _array(array: np.ndarray) -> Write:

@@ -55,13 +55,14 @@ class Pipeline:
     # -- faces --------------------------------------------------------------------------------------------------------
 
     def render(self, request: RenderRequest, abandoned: Callable[[], bool] = never, progress: Progress = quiet,
-               early: Early = keep_quiet) -> RenderResult:
+               early: Early = keep_quiet, in_haste: bool = False) -> RenderResult:
         """The answer; what goes wrong is in its `error`, what the network has no use for in its `notes`.
 
         `abandoned` is asked between stages; `progress` hears of them and may raise Abandoned too. Raises only that
         (`renderer.steps.Abandoned`). `early` is given the answer while the strip of layers is not complete yet.
+        `in_haste`: requests follow each other, as in a drag: most answers leave all of the strip for after `early`.
         """
-        run, began = Run(request, abandoned, progress), time.perf_counter()
+        run, began = Run(request, abandoned, progress, in_haste=in_haste), time.perf_counter()
         try:
             self._guarded(lambda: self._answer(run))
         except UserError as error:
@@ -196,7 +197,8 @@ class Pipeline:
         if not reused:
             self._look.clear()           # it holds the old value
         observed: Observed = self._signal.get(
-            key, lambda: self._synthesis.observe(setting, ws, request.synth, request.tap, run, strip))
+            key, lambda: self._synthesis.observe(setting, ws, request.synth, request.tap, run, strip,
+                                                 self._strip.due(run)))
         if strip:
             self._strip.fill(run, setting, request, ws)
         run.times += [replace(t, reused=True) for t in observed.times] if reused else observed.times

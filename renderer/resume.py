@@ -66,12 +66,12 @@ class Resume:
 
     def observe(self, stages: Sequence[Stage], inputs: Sequence[Inputs], tap: str,
                 before: Before = lambda name, fraction: None, synchronize: Callable[[], None] = lambda: None,
-                summarise: Summarise | None = None) -> Observed:
+                summarise: Summarise | None = None, now: bool = True) -> Observed:
         """The value of `tap`, running only the stages that need to.
 
         `before(stage name, fraction done)` is called ahead of each stage run and may raise to abandon the walk: what
         ran until then is kept. `synchronize` is called after each, for its time. `summarise`: `strip` is of the stages
-        that ran, too.
+        that ran, too; unless `now`, it only tells which of its summaries are of other inputs.
         """
         last = next(i for i, stage in enumerate(stages) if any(t.name == tap for t in stage.taps))
         self._rewind(inputs if summarise else inputs[:last])
@@ -85,7 +85,8 @@ class Resume:
                 seen[tap] = value
         for i in range(start, last + 1):
             before(stages[i].name, i / (last + 1))
-            state = self._run(i, stages[i], inputs[i], state, ignore if i < last else look, synchronize, summarise)
+            state = self._run(i, stages[i], inputs[i], state, ignore if i < last else look, synchronize,
+                              summarise if now else None)
             times.append(StageTime(stages[i].name, self._seconds[stages[i].name], reused=False))
         return Observed(seen[tap], tuple(times))
 

@@ -46,12 +46,14 @@ class Memo:
 class Run:
     """One request on its way: what is known of its result so far, and how to reach the one who waits for it.
 
-    `strict`: parts of the request that the network has no use for are errors, not notes.
+    `strict`: parts of the request that the network has no use for are errors, not notes; `in_haste`: it is one of many
+    that follow each other.
     """
 
     def __init__(self, request: RenderRequest, abandoned: Callable[[], bool] = never, progress: Progress = quiet,
-                 strict: bool = False):
+                 strict: bool = False, in_haste: bool = False):
         self.request, self.abandoned, self.progress, self.strict = request, abandoned, progress, strict
+        self.in_haste = in_haste
         self.known: dict = {}                    # fields of RenderResult
         self.times: list[StageTime] = []
         self.strip = request.strip and not strict and request.table is None and request.seeds is None

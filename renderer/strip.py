@@ -7,15 +7,23 @@ from renderer.steps import Memo, Run
 from renderer.synthesis import Setting, Synthesis
 from renderer.types import RenderRequest, TapSummary
 
+EVERY = 4                                # passes in haste: one of them is summarised
+
 
 class Strip:
     """Remembers the whole strip of the latest w, noise and transform, whichever tap is looked at."""
 
     def __init__(self, synthesis: Synthesis):
         self._synthesis, self._whole = synthesis, Memo()
+        self._in_haste = 0               # passes one after the other
 
     def clear(self) -> None:
         self._whole.clear()
+
+    def due(self, run: Run) -> bool:
+        """Whether this pass is summarised: in haste that would cost a third of the pictures."""
+        self._in_haste = self._in_haste + 1 if run.in_haste else 0
+        return self._in_haste % EVERY == 0
 
     def fill(self, run: Run, setting: Setting, request: RenderRequest, ws: Tensor) -> None:
         """Sets `run`'s strip to what is known of it after the pass, and `run.rest` to the work that is left."""

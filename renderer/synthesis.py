@@ -49,10 +49,11 @@ class Synthesis:
         self.states.clear()
         self._noise.clear()
 
-    def observe(self, setting: Setting, ws: Tensor, synth: Synth, tap: str, run: Run, strip: bool = False) -> Observed:
+    def observe(self, setting: Setting, ws: Tensor, synth: Synth, tap: str, run: Run, strip: bool = False,
+                now: bool = True) -> Observed:
         """`tap` [N, C, H, W] for ws [N, num_ws, w_dim], BATCH samples at a time, and the last batch's times.
 
-        `strip`: the stages that run are summarised.
+        `strip`: the stages that run are summarised; unless `now`, only what is known of them is marked as of before.
         """
         device = setting.network.device
         seen: list[Observed] = []
@@ -63,7 +64,7 @@ class Synthesis:
                 run.go_on()
                 run.progress(f"Rendering {stage}", (done + fraction * min(BATCH, len(ws) - first)) / len(ws))
             seen.append(self.states.observe(setting.stages, inputs, tap, before, lambda: synchronize(device),
-                                            summarise_in(setting) if strip and not first else None))
+                                            summarise_in(setting) if strip and not first else None, now))
         if len(seen) == 1:
             return seen[0]
         return Observed(torch.cat([observed.value.cpu() for observed in reversed(seen)]), seen[-1].times)

@@ -5,6 +5,7 @@ One condition guards the few fields below; only frozen values pass through it.
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import time
 import traceback
@@ -17,6 +18,7 @@ from renderer.types import Activity, RenderRequest, RenderResult
 
 PATIENCE = 0.25                          # seconds a stale request may take before it is abandoned
 HUNGER = 1.0                             # seconds of abandoning after which one request is seen through
+HASTE = 0.25                             # seconds: a request that comes so soon after an answer is one of many
 WAKE_INTERVAL = 0.05                     # seconds between wakes for activity alone
 
 
@@ -28,7 +30,8 @@ class RenderThread:
     drag, a request is seen through when for HUNGER seconds nothing else was. One for another checkpoint never waits.
 
     An answer may come early, with only its strip of layers not complete. `latest` is then that answer, and the same
-    request completed follows, unless a newer one waits: for that the rest is given up at once.
+    request completed follows, unless a newer one waits: for that the rest is given up at once. Among requests that
+    follow each other the rest waits HASTE seconds for the next one.
 
     `wake` is called, from the render thread, after each new result and when the activity changes.
     """
@@ -44,6 +47,7 @@ class RenderThread:
         self._is_early = False                           # the latest result is not complete
         self._activity: Activity | None = None
         self._began = time.monotonic()                   # work on the current request
+        self._answered, self._in_haste = -math.inf, False        # when the latest result came; the current followed it
         self._hungry_since: float | None = None          # the first request abandoned since the latest result
         self._thread = threading.Thread(target=self._run, name="render", daemon=True)
         self._thread.start()
@@ -75,6 +79,7 @@ class RenderThread:
         with self._changed:
             if self._waiting is not None or self._current is not None:
                 self._dropped, self._waiting, self._cancelled = self._waiting or self._current, None, True
+                self._changed.notify()
 
     def close(self) -> None:
         """Gives up what is being done and ends the thread."""
@@ -90,7 +95,7 @@ class RenderThread:
         render = _start_renderer()
         while (request := self._take()) is not None:
             try:
-                self._answer(render(request, self._is_stale, self._progress, self._answer_early))
+                self._answer(render(request, self._is_stale, self._progress, self._answer_early, self._in_haste))
             except Abandoned:
                 self._give_up()
             except Exception as error:
@@ -108,6 +113,7 @@ class RenderThread:
                 request, self._waiting = self._waiting, None
                 if self._latest is None or request != self._latest.request or self._is_early:   # else just answered
                     self._current, self._began, self._cancelled = request, time.monotonic(), False
+                    self._in_haste = self._began - self._answered < HASTE
                     return request
 
     def _rest(self) -> None:
@@ -123,6 +129,8 @@ class RenderThread:
         with self._changed:
             if self._cancelled:
                 return
+            if not self._is_answered():
+                self._answered = time.monotonic()
             self._latest, self._is_early, self._hungry_since = result, False, None
             if self._waiting is None:
                 self._current = self._activity = None
@@ -134,7 +142,11 @@ class RenderThread:
                 raise Abandoned
             self._latest, self._is_early, self._hungry_since = result, True, None
             self._activity = Activity("Looking at the other layers", None, self._began)
+            self._answered = time.monotonic()
         self._wake_window()
+        if self._in_haste:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting is not None or self._is_unwanted(), HASTE)
 
     def _give_up(self) -> None:
         with self._changed:

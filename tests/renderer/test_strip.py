@@ -270,6 +270,29 @@ def test_the_answer_comes_before_the_layers_behind_it(asked, ran):
     assert len(early) == 2 and ran == []
 
 
+def test_in_haste_most_passes_leave_the_strip_for_later(asked):
+    """And what is put off is never taken for current, whatever changes: all rows of w, or those of the last layer."""
+    pipeline, plain, base = Pipeline(), Pipeline(), strips(asked("sg2-skip", tap="image"))
+    good(pipeline.render(base))
+    rows = good(plain.render(base)).ws.shape[1]
+    changes = [{"latent": Latent(x=x)} for x in range(1, 5)] + [
+        {"latent": Latent(x=4), "mix": Mix(Source(seed), (rows - 1,))} for seed in range(5, 9)]
+    looked = []
+    for change in changes:
+        early, request = [], replace(base, **change)
+        last = good(pipeline.render(request, early=early.append, in_haste=True))
+        wanted = good(plain.render(request))
+        np.testing.assert_array_equal(last.picture, wanted.picture)
+        assert all(s.current for s in last.strip)
+        for seen, true in zip(last.strip, wanted.strip, strict=True):
+            np.testing.assert_array_equal(seen.picture, true.picture)
+            np.testing.assert_array_equal(seen.radial, true.radial)
+        looked.append(not early)
+        for seen, true in zip(early[0].strip if early else (), wanted.strip):
+            assert not seen.current or np.array_equal(seen.picture, true.picture) and seen.rms == true.rms
+    assert looked == [False, False, False, True] * 2         # one in four is looked at in the pass itself
+
+
 def test_what_is_abandoned_goes_on_where_it_was_left(asked, ran):
     pipeline, base, names = Pipeline(), strips(asked("sg2-skip", tap="b8.conv0.act")), stage_names("sg2-skip")
     answered = []
@@ -311,12 +334,13 @@ class Slow:
     """A pipeline that answers early and then takes its time for the rest."""
 
     def __init__(self):
-        self.rests, self.done = [], False
+        self.rests, self.done, self.haste = [], False, []
 
-    def render(self, request, abandoned=None, progress=None, early=None):
+    def render(self, request, abandoned=None, progress=None, early=None, in_haste=False):
         from renderer.types import RenderResult
         if abandoned is None:
             return RenderResult(request)
+        self.haste.append(in_haste)
         early(RenderResult(request, seconds=1.0))
         self.rests.append([request.latent.x, "runs"])
         try:
@@ -378,6 +402,20 @@ def test_the_rest_is_abandoned_at_once_and_taken_up_on_return(slow):
     until(lambda: slow.rests[-1] == [2, "runs"])
     slow.done = True
     until(lambda: slow.thread.latest().seconds == 2 and slow.thread.latest().request == two)
+
+
+def test_the_rest_waits_while_requests_follow_each_other(slow, monkeypatch):
+    from renderer import thread as module
+    monkeypatch.setattr(module, "HASTE", 60.0)
+    for x in range(3):
+        slow.thread.submit(RenderRequest(latent=Latent(x=x)))
+        until(lambda x=x: slow.thread.latest() and slow.thread.latest().request.latent.x == x)
+        if x == 0:
+            until(lambda: slow.rests == [[0, "runs"]])       # the first came alone
+    time.sleep(0.05)
+    assert slow.haste == [False, True, True] and [rest for rest in slow.rests if rest[1] == "runs"] == []
+    slow.thread.cancel()
+    until(lambda: slow.thread.activity() is None)            # at once, not after HASTE
 
 
 def test_the_real_thread_completes_the_strip(asked):

@@ -29,7 +29,7 @@ class Stage:
         self.error: Exception | None = None
         self.loading = False
 
-    def render(self, request, abandoned=None, progress=None, early=None):
+    def render(self, request, abandoned=None, progress=None, early=None, in_haste=False):
         if abandoned is None:                                # the thread has ended, its network is closed
             return RenderResult(request)
         x = request.latent.x
