@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path, PurePath
 
 import platformdirs
@@ -231,7 +232,7 @@ class App:
 
     def capture_folder(self) -> Path:
         chosen = self.settings.capture_folder
-        return Path(chosen) if chosen else Path(platformdirs.user_pictures_dir()) / "Stylescope"
+        return Path(chosen) if chosen else _pictures_folder()
 
     def close(self) -> None:
         width, height = self.window.size
@@ -269,6 +270,12 @@ class App:
             "full_screen": self.window.full_screen, "undo": self.history.undoes, "redo": self.history.redoes,
             "notice": self.desk.notices.shown.text if self.desk.notices.shown else "",
         }
+
+
+@cache
+def _pictures_folder() -> Path:
+    """Asked for in every frame; to find it takes reading a file."""
+    return Path(platformdirs.user_pictures_dir()) / "Stylescope"
 
 
 def title_of(request: RenderRequest) -> str:

@@ -82,6 +82,8 @@ class History:
 
 def same(one: RenderRequest, other: RenderRequest) -> bool:
     """Equal but for what the window sets by itself."""
+    if one == other:
+        return True
     if one.spectrum is None or other.spectrum is None:       # its panel is hidden
         one, other = replace(one, spectrum=None), replace(other, spectrum=None)
     return _essence(one) == _essence(other)

@@ -41,10 +41,10 @@ def points_of(summary: TapSummary, levels: Range) -> list[tuple[float, float]]:
 
 
 class Sparklines:
-    """Draws curves; what that takes is computed when one is first seen."""
+    """Draws curves; what that takes is computed when one is first seen, or seen elsewhere."""
 
     def __init__(self):
-        self._points: dict[str, tuple[TapSummary, Range, list]] = {}
+        self._points: dict[str, tuple[TapSummary, tuple, list[ImVec2]]] = {}     # and where it was seen
 
     def draw(self, draw: imgui.ImDrawList, summary: TapSummary, tap: TapInfo, levels: Range, low: ImVec2, size: ImVec2,
              alpha: float) -> None:
@@ -57,12 +57,14 @@ class Sparklines:
         if tap.cutoff is not None and tap.cutoff < tap.rate / 2:
             x = low.x + size.x * tap.cutoff / (tap.rate / 2)
             draw.add_line(ImVec2(x, low.y), ImVec2(x, high.y), theme.ink("accent_low", alpha))
-        points = [ImVec2(low.x + x * size.x, high.y - y * size.y) for x, y in self._curve(summary, levels)]
+        points = self._curve(summary, levels, (low.x, high.y, size.x, size.y))
         if points:
             draw.add_polyline(points, theme.ink("text", 0.9 * alpha), thickness=max(theme.em(0.08), 1.0), flags=0)
 
-    def _curve(self, summary: TapSummary, levels: Range) -> list[tuple[float, float]]:
-        kept = self._points.get(summary.name)
-        if kept is None or kept[0].radial is not summary.radial or kept[1] != levels:
-            kept = self._points[summary.name] = summary, levels, points_of(summary, levels)
+    def _curve(self, summary: TapSummary, levels: Range, place: tuple[float, float, float, float]) -> list[ImVec2]:
+        """On the screen; `place`: left, bottom, width, height."""
+        kept, (left, bottom, width, height) = self._points.get(summary.name), place
+        if kept is None or kept[0].radial is not summary.radial or kept[1] != (levels, place):
+            points = [ImVec2(left + x * width, bottom - y * height) for x, y in points_of(summary, levels)]
+            kept = self._points[summary.name] = summary, (levels, place), points
         return kept[2]

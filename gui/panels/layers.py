@@ -49,6 +49,7 @@ class LayersPanel:
         self._strip: tuple[TapSummary, ...] = ()             # the latest, of `_of`
         self._of: tuple = ()                                 # the network
         self._levels, self._by_name = Derived(level_range), Derived(_named)
+        self._marked, self._matching = Derived(_marked), Derived(_matching)
         self.claims: tuple[str, ...] = ()                    # keys that mean this panel now
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
@@ -61,9 +62,8 @@ class LayersPanel:
             request = replace(request, strip=True)
         self._keep(request, result)
         summaries = self._by_name(self._strip)
-        marked = [tap for tap in info.taps if tap.name in summaries and mark_of(tap, summaries[tap.name])]
-        request = self._head(request, marked)
-        taps = [tap for tap in info.taps if matches(tap.name, self._filter)]
+        request = self._head(request, self._marked(info.taps, self._strip))
+        taps = self._matching(info.taps, self._filter)
         if not taps:
             widgets.wrapped(f"No layer's name has “{self._filter.strip()}” in it.", "faint")
         picked = self._list(taps, request.tap, summaries, len(result.strip) == 0)
@@ -215,9 +215,18 @@ def matches(name: str, words: str) -> bool:
     return all(word in name.lower() for word in words.lower().split())
 
 
+def _matching(taps: Sequence[TapInfo], words: str) -> list[TapInfo]:
+    return [tap for tap in taps if matches(tap.name, words)]
+
+
 def mark_of(tap: TapInfo, summary: TapSummary) -> bool:
     """Whether something may be wrong here: see MARKS."""
     return summary.nonfinite > 0 or tap.shape[0] > FEW and summary.peak > PEAK
+
+
+def _marked(taps: Sequence[TapInfo], strip: tuple[TapSummary, ...]) -> list[TapInfo]:
+    summaries = _named(strip)
+    return [tap for tap in taps if tap.name in summaries and mark_of(tap, summaries[tap.name])]
 
 
 def _after(marked: list[TapInfo], request: RenderRequest) -> TapInfo:

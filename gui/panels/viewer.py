@@ -157,6 +157,10 @@ class Viewer:
     def placement(self) -> Placement:
         return self._look.placement
 
+    @placement.setter
+    def placement(self, placement: Placement) -> None:
+        self._look.placement = placement
+
     # -- the picture --------------------------------------------------------------------------------------------------
 
     def _show(self, request: RenderRequest, area: Rectangle) -> RenderRequest:
