@@ -6,7 +6,7 @@ import re
 from imgui_bundle import ImVec2, imgui
 
 LEFT = (("Network",), ("Latent", "History", "Favourites"), ("Style mixing", "Transform"), ("Truncation & noise",))
-LEFT_SHARES = (0.232, 0.262, 0.328, 0.178)
+LEFT_SHARES = (0.213, 0.305, 0.304, 0.178)
 RIGHT = (("Layers",), ("Channel", "Compare"))
 RIGHT_SHARES = (0.545, 0.455)
 BOTTOM = (("Spectrum",), ("Radial profile", "All layers"), ("Capture", "Performance"))
