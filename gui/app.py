@@ -23,6 +23,7 @@ from gui.reference import Reference
 from gui.requests import ViewMemory, completed, opening, same_file
 from gui.session import PAUSE, Session, default_folder
 from gui.settings import Settings
+from gui.signals import on_end
 from gui.window import Window, WindowError
 from renderer.thread import RenderThread
 from renderer.types import DEMOS, Activity, RenderRequest, RenderResult
@@ -46,6 +47,7 @@ def run(files: list[str], request: RenderRequest | None = None) -> int:
         return 1
     sys.setswitchinterval(SWITCH_INTERVAL)
     app = App(window, settings, request or opening(RenderRequest(), f"demo:{DEMOS[1]}"))
+    on_end(window.quit)
     try:
         if files:
             app.open(files[0])
@@ -240,6 +242,7 @@ class App:
                                 maximized=self.window.maximized, zoom=self.window.zoom, theme=self.window.look,
                                 greeted=True, layout=self.desk.layout_text(), hidden=tuple(sorted(self.desk.hidden)),
                                 switches=self.desk.preferences.flipped)
+        self.window.hide()               # what is still to be written may take a while
         self.save_settings()
         self.thread.close()
         self.reference.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
-from gui.words import file_size
+from gui.words import file_size, readable
 
 LIMIT = 5000                             # entries read from one folder
 
@@ -50,9 +50,9 @@ class Browser:
         try:
             folder = folder.expanduser().resolve()
             self._entries = listing(folder, self._folders_only)
-            self._folder, self._text, self._problem = folder, str(folder), ""
+            self._folder, self._text, self._problem = folder, readable(str(folder)), ""
         except OSError as error:
-            self._problem = f"{folder}: {error.strerror or error}"
+            self._problem = readable(f"{folder}: {error.strerror or error}")
 
     def draw(self) -> None:
         if not self._opened:
@@ -96,7 +96,7 @@ class Browser:
                 imgui.table_next_column()
                 glyph = fonts.FOLDER if entry.is_folder else fonts.FILE
                 flags = imgui.SelectableFlags_.span_all_columns
-                if imgui.selectable(f"{glyph}  {entry.name}", False, flags)[0]:
+                if imgui.selectable(f"{glyph}  {readable(entry.name)}", False, flags)[0]:
                     self._choose(self._folder / entry.name)
                 report.mark(entry.name)
                 imgui.table_next_column()

@@ -8,6 +8,7 @@ from pathlib import Path
 import platformdirs
 
 from gui.jobs import Jobs
+from gui.words import readable
 from renderer.images import write_whole
 
 MAX_BYTES = 16 << 20
@@ -91,7 +92,7 @@ def read_names(path: Path) -> dict[int, str]:
     except (ValueError, RecursionError) as error:
         wanted = 'one name a line, or JSON like {"0": "cat", "1": "dog"}, is needed'
         raise ValueError(" ".join(f"{path}: {error}; {wanted}".split())) from None
-    return {index: " ".join(name.split())[:MAX_NAME] for index, name in named.items() if name.strip()}
+    return {index: readable(" ".join(name.split())[:MAX_NAME]) for index, name in named.items() if name.strip()}
 
 
 def _from_json(text: str) -> dict[int, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from gui.levels import gain_of
 from gui.requests import IMAGE
 from renderer.colormaps import BAD, colours
 from renderer.types import Compare, RenderResult
@@ -55,7 +56,7 @@ def difference(a: RenderResult, b: RenderResult, compare: Compare) -> tuple[np.n
 
 
 def limits_of(a: RenderResult, compare: Compare) -> tuple[float, float]:
-    span = span_of(a) / 10 ** (compare.gain_db / 20)
+    span = span_of(a) / gain_of(compare.gain_db)
     return {"E": (-span, span), "AE": (0.0, span), "SE": (0.0, span ** 2)}[compare.error]
 
 

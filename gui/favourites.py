@@ -13,6 +13,7 @@ from gui.jobs import Jobs
 from gui.messages import Messages
 from gui.requests import seed_of
 from gui.saving import free_path, stem
+from gui.words import readable
 from renderer.content import stamped, unstamped
 from renderer.images import load_picture, load_request, load_style, save_png, thumbnail
 from renderer.types import Array, ModelInfo, RenderRequest, RenderResult, Source
@@ -61,7 +62,8 @@ class Favourites:
 
     def _read_file(self, path: Path) -> Favourite | None:
         try:
-            return Favourite(path, unstamped(load_request(path)), thumbnail(load_picture(path), SIDE), load_style(path))
+            request = readable(unstamped(load_request(path)))
+            return Favourite(path, request, thumbnail(load_picture(path), SIDE), load_style(path))
         except Exception as error:
             self._messages.say(f"A favourite was left out: {error}", error=True)
             return None

@@ -12,6 +12,7 @@ from gui import session, snapshots
 from gui.notices import Notice
 from gui.requests import opening
 from gui.restoring import Restored, folder_of, name_of, question, resolved
+from gui.words import readable
 from renderer import content, state
 from renderer.images import load_request
 from renderer.types import RenderRequest
@@ -36,7 +37,9 @@ class Files:
         """A checkpoint by path or URL, the state inside a PNG or JSON, a saved latent, a folder's newest snapshot."""
         path = cleaned(path)
         suffix = Path(path).suffix.lower()
-        if suffix in STATES and content.is_file_path(path):
+        if readable(path) != path:
+            self._messages.say(f"{path}: the file's name is no UTF-8 and can't be shown: rename it first", error=True)
+        elif suffix in STATES and content.is_file_path(path):
             self._jobs.run("open the state", lambda: self._load(path))
         elif suffix in LATENTS:
             self._app.desk.latent.load(path, self._app.shown(self._app.request))
@@ -65,6 +68,7 @@ class Files:
 
     def _restore(self, request: RenderRequest, source: str | None) -> None:
         """In a job: looks where the files are that `request` names."""
+        request = readable(request)
         found = content.find(request, self._app.settings.recents, source, self._jobs.progress)
         self._app.later(partial(self._take, resolved(request, found)))
 

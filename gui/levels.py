@@ -13,7 +13,13 @@ from renderer.types import RenderResult, TapStats, View
 MAX_GAIN_DB = 200.0                      # as much as dragging and 'Auto' may ask for
 LOW, HIGH = 0.005, 0.995                 # the quantiles that 'Auto' shows
 
+MOST_GAIN_DB = 300.0                     # more is shown as this much, as renderer.view does
+
 Limits = tuple[float, float]             # values shown in the least and in the largest colour
+
+
+def gain_of(gain_db: float) -> float:
+    return 10 ** (min(max(gain_db, -MOST_GAIN_DB), MOST_GAIN_DB) / 20)
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Scale:
 
     def limits(self, view: View) -> Limits:
         """The values that gain and offset of `view` show as -1 and 1."""
-        gain = 10 ** (view.gain_db / 20)
+        gain = gain_of(view.gain_db)
         return tuple(self.center + self.reach * (y - view.offset) / gain for y in (-1.0, 1.0))
 
     def showing(self, view: View, limits: Limits) -> View:
@@ -39,7 +45,7 @@ class Scale:
 
 def scale_of(view: View, limits: Limits) -> Scale:
     """The scale under which `view` shows `limits`."""
-    gain = 10 ** (view.gain_db / 20)
+    gain = gain_of(view.gain_db)
     reach = gain * (limits[1] - limits[0]) / 2
     return Scale((limits[0] + limits[1]) / 2 + reach * view.offset / gain, reach)
 

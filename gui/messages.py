@@ -5,6 +5,8 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from gui.words import readable
+
 
 @dataclass(frozen=True)
 class Message:
@@ -22,7 +24,7 @@ class Messages:
         self.latest: Message | None = None     # what the status bar shows
 
     def say(self, text: str, error: bool = False, details: str = "") -> None:
-        message = Message(text, error, details)
+        message = Message(readable(text), error, readable(details))
         self._all.append(message)
         self.latest = message
 

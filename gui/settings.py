@@ -1,15 +1,19 @@
-"""What is remembered between runs: recent files, window size, layout. Written atomically; a damaged file is ignored."""
+"""What is remembered between runs: recent files, window size, layout. Written whole or not at all."""
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
+from gui.words import readable
+from renderer.images import write_whole
+
 RECENT_LIMIT = 12
+RANGES = {"width": (320, 16384), "height": (240, 16384), "zoom": (0.5, 3.0)}
 
 
 @dataclass(frozen=True)
@@ -50,26 +54,33 @@ def default_file() -> Path:
 
 
 def load(file: Path) -> Settings:
+    """What is damaged in the file is as it was at first, the rest as it was."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        return Settings(**{f.name: _checked(values[f.name], f.default, int if "int" in f.type else str)
-                           for f in dataclasses.fields(Settings) if f.name in values})
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, RecursionError):
         return Settings()
+    values = values if isinstance(values, dict) else {}
+    fields = {f.name: _checked(values.get(f.name), f.default, int if "int" in f.type else str)
+              for f in dataclasses.fields(Settings)}
+    known = {name: value for name, value in fields.items() if value is not None}
+    return Settings(**known | {name: min(max(known[name], low), high)
+                               for name, (low, high) in RANGES.items() if name in known})
 
 
 def _checked(value, default, item: type):
-    value = tuple(map(item, value)) if isinstance(default, tuple) else value
-    if isinstance(default, float) and isinstance(value, int):
-        value = float(value)
-    if type(value) is not type(default):
-        raise TypeError(f"{value!r} is not like {default!r}")
-    return value
+    """`value`, if it is like `default` (a tuple has items of type `item`); None: it isn't."""
+    if isinstance(default, tuple):
+        is_like = isinstance(value, list) and all(type(v) is item for v in value)
+        return readable(tuple(value)) if is_like else None
+    if isinstance(default, float) and type(value) is int:
+        value = float(max(min(value, 2 ** 31), -2 ** 31))
+    if type(value) is not type(default) or isinstance(value, float) and not math.isfinite(value):
+        return None
+    return readable(value)
 
 
 def save(settings: Settings, file: Path) -> None:
-    """Raises OSError."""
+    """Raises OSError if the folder can't be made, UserError if the file can't be written."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(dataclasses.asdict(settings), indent=1), encoding="utf-8")
-    os.replace(part, file)
+    text = json.dumps(dataclasses.asdict(settings), indent=1)
+    write_whole(file, lambda out: out.write(text.encode()))

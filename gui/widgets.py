@@ -182,9 +182,20 @@ def decimal(before: float, changed: bool, value: float) -> float:
 def int_bar(name: str, value: int, low: int, high: int, form: str) -> int:
     share = (min(max(value, low), high) - low) / ((high - low) or 1)
     with _bar(0.0, share):
-        _, value = imgui.slider_int(f"##{name}", value, low, max(high, low), form, imgui.SliderFlags_.always_clamp)
+        value = whole(value, *imgui.slider_int(f"##{name}", in_32_bits(value), low, max(high, low), form,
+                                               imgui.SliderFlags_.always_clamp))
     report.mark(name)
     return value
+
+
+def in_32_bits(value: int) -> int:
+    """The nearest that a widget of ImGui's takes."""
+    return min(max(value, -2 ** 31), 2 ** 31 - 1)
+
+
+def whole(before: int, changed: bool, value: int) -> int:
+    """What a widget of ImGui's gave back: what wasn't touched may have more than 32 bits."""
+    return value if changed else before
 
 
 @contextmanager
@@ -221,9 +232,10 @@ def integer(name: str, value: int, low: int, high: int, default: int, tip: str =
             width: float = -1.0) -> int:
     """An integer with - and + buttons; typing takes effect at Enter."""
     with row(name, tip, value != default, why_not, width) as line:
-        _, value = imgui.input_int("##integer", value, 1, 10, imgui.InputTextFlags_.enter_returns_true)
+        changed, typed = imgui.input_int("##integer", in_32_bits(value), 1, 10,
+                                         imgui.InputTextFlags_.enter_returns_true)
         report.mark(name)
-    return default if line.reset else min(max(value, low), high)
+    return default if line.reset else min(max(typed, low), high) if changed else value
 
 
 def toggle(name: str, value: bool, default: bool, tip: str = "", why_not: str = "") -> bool:

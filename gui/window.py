@@ -20,6 +20,7 @@ from gui import fonts, theme  # noqa: E402
 from gui.damage import Damage  # noqa: E402
 from gui.keys import chord  # noqa: E402
 from gui.screen import Screen  # noqa: E402
+from gui.words import readable  # noqa: E402
 
 HEADLESS = "`visualizer.py render`, `info` and `doctor` work without a window"
 
@@ -215,11 +216,14 @@ class Window:
     def set_title(self, title: str) -> None:
         if title != self._title:
             self._title = title
-            glfw.set_window_title(self.handle, title)
+            glfw.set_window_title(self.handle, readable(title))
 
     def quit(self) -> None:
         glfw.set_window_should_close(self.handle, True)
         self.wake()
+
+    def hide(self) -> None:
+        glfw.hide_window(self.handle)
 
     def close(self) -> None:
         imgui.backends.opengl3_shutdown()

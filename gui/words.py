@@ -1,4 +1,20 @@
-"""Numbers as a person reads them."""
+"""Numbers and texts as a person reads them."""
+import dataclasses
+
+
+def readable(value):
+    """A text, or all texts in a tuple or dataclass, with a mark for each character that no text may have.
+
+    Such stand in names of files that are no UTF-8, and in damaged states; ImGui and the window's title refuse them.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, tuple):
+        return tuple(map(readable, value))
+    if dataclasses.is_dataclass(value):
+        return dataclasses.replace(value, **{field.name: readable(getattr(value, field.name))
+                                             for field in dataclasses.fields(value)})
+    return value
 
 
 def file_size(count: float) -> str:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from nets.errors import one_line
+from renderer import memory
 from renderer.preload import load_torch_libraries
 from renderer.steps import Abandoned
 from renderer.types import Activity, RenderRequest, RenderResult
@@ -19,6 +20,7 @@ from renderer.types import Activity, RenderRequest, RenderResult
 PATIENCE = 0.25                          # seconds a stale request may take before it is abandoned
 HUNGER = 1.0                             # seconds of abandoning after which one request is seen through
 HASTE = 0.25                             # seconds: a request that comes so soon after an answer is one of many
+CALM = 2.0                               # seconds without a request after which freed memory is given back
 WAKE_INTERVAL = 0.05                     # seconds between wakes for activity alone
 
 
@@ -106,15 +108,24 @@ class RenderThread:
         """Waits for a request that is not answered yet; None: close."""
         while True:
             self._rest()
+            if not self._is_asked(CALM):
+                memory.give_back()
+                self._is_asked(None)
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._waiting is not None)
                 if self._closed:
                     return None
+                if self._waiting is None:        # cancelled meanwhile
+                    continue
                 request, self._waiting = self._waiting, None
                 if self._latest is None or request != self._latest.request or self._is_early:   # else just answered
                     self._current, self._began, self._cancelled = request, time.monotonic(), False
                     self._in_haste = self._began - self._answered < HASTE
                     return request
+
+    def _is_asked(self, seconds: float | None) -> bool:
+        """Waits for a request, or to be closed; whether that came within `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed or self._waiting is not None, seconds)
 
     def _rest(self) -> None:
         """If nothing waits: nothing is being done either."""

@@ -154,8 +154,9 @@ def _three(channels: tuple[int, int, int], count: int) -> tuple[int, int, int]:
             if index:
                 imgui.same_line(0, gap)
             imgui.set_next_item_width(width)
-            _, value = imgui.drag_int(f"##{letter}", min(value, max(count - 1, value)), 0.1, 0, count - 1,
-                                      f"{letter} %d", imgui.SliderFlags_.always_clamp)
+            value = widgets.whole(value, *imgui.drag_int(
+                f"##{letter}", widgets.in_32_bits(value), 0.1, 0, count - 1, f"{letter} %d",
+                imgui.SliderFlags_.always_clamp))
             report.mark(letter)
             values.append(value)
     return default if line.reset else tuple(values)

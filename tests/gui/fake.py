@@ -63,7 +63,7 @@ def pictured(request: RenderRequest, values: np.ndarray) -> tuple[np.ndarray, Ce
         rows = filled.reshape(-1, columns, height, width).swapaxes(1, 2)
         cells = Cells(columns, (height, width), (0, 0), tuple(i if i < count else None for i in range(len(filled))))
         return coloured(rows.reshape(-1, columns * width), view), cells
-    index = [min(i, count - 1) for i in view.channels]
+    index = [min(max(i, 0), count - 1) for i in view.channels]
     picture = coloured(np.moveaxis(values[index], 0, -1), view) if shown is None else coloured(shown, view)
     if table:
         rows, columns = 1 + len(table.down), 1 + len(table.across)

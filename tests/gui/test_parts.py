@@ -10,11 +10,13 @@ import pytest
 from gui import placement, requests, rows, settings, words
 from gui.browser import listing
 from gui.jobs import Jobs
+from gui.levels import Scale
 from gui.messages import Messages
 from gui.pace import SETTLE, Pace
 from gui.panels import performance, transform
 from gui.placement import FIT, Placement
 from gui.saving import Saver, free_path, stem
+from nets.errors import UserError
 from renderer.types import (
     COLORMAPS,
     DEMOS,
@@ -189,6 +191,43 @@ def test_settings_survive_and_damage_is_ignored(tmp_path):
     for damage in ("", "[]", '{"width": "wide"}', json.dumps({"recents": 3}), "\0"):
         file.write_text(damage)
         assert settings.load(file) == settings.Settings()
+
+
+def test_what_is_damaged_in_the_settings_costs_nothing_else(tmp_path):
+    file, first = tmp_path / "window.json", settings.Settings()
+    wrong = {"width": -5, "height": 10 ** 30, "zoom": math.nan, "position": [math.inf, "a"], "maximized": 1,
+             "hidden": {"a": 1}, "theme": None, "layout": ["x"], "greeted": "yes", "capture_folder": 3}
+    file.write_text(json.dumps({**wrong, "recents": ["a.pkl", "b\udce9.pkl"], "unknown": 3}))
+    assert settings.load(file) == replace(first, recents=("a.pkl", "b?.pkl"), width=320, height=16384)
+    file.write_text('{"zoom": 99, "width": 640}')
+    assert settings.load(file) == replace(first, zoom=3.0, width=640)
+    for damage in ("[" * 100_000, json.dumps({"zoom": -10 ** 400})):
+        file.write_text(damage)
+        assert settings.load(file) in (first, replace(first, zoom=0.5))
+
+
+def test_settings_that_cannot_be_written_leave_the_old_ones(tmp_path, monkeypatch):
+    file = tmp_path / "window.json"
+    settings.save(settings.Settings(width=999), file)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr("renderer.images.os.replace", full)
+    with pytest.raises(UserError, match="window.json: cannot be written: No space left"):
+        settings.save(settings.Settings(), file)
+    assert settings.load(file).width == 999 and list(tmp_path.iterdir()) == [file]
+
+
+def test_characters_that_no_text_may_have_are_marked():
+    named = RenderRequest(Checkpoint("n\udce9t.pkl"), mix=Mix(Source(name="顔\ud800"), (1,)))
+    marked = replace(named, checkpoint=Checkpoint("n?t.pkl"), mix=Mix(Source(name="顔?"), (1,)))
+    assert words.readable(named) == marked and words.readable(marked) == marked
+
+
+@pytest.mark.parametrize("gain_db", [1e308, -1e308])
+def test_a_gain_beyond_all_measure_is_a_large_one(gain_db):
+    low, high = Scale().limits(View(gain_db=gain_db))
+    assert math.isfinite(low) and math.isfinite(high) and low < high
 
 
 def test_recents_are_limited():

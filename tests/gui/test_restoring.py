@@ -20,7 +20,7 @@ from gui.snapshots import Follower, is_snapshot, newest
 from renderer import content, state
 from renderer.content import Found
 from renderer.images import save_png
-from renderer.types import Checkpoint, Latent, RenderRequest
+from renderer.types import Checkpoint, Latent, Mix, RenderRequest, Source, Synth, View
 
 SAVED = RenderRequest(Checkpoint("/runs/7/net.pkl"), Latent(x=12.0, psi=0.5), tap="b8.conv1.act")
 
@@ -239,6 +239,22 @@ def test_what_holds_no_state_is_one_line(window):
     window.drop(window.folder / "photo.png")
     report = window.wait(lambda r: "photo.png" in r["message"])
     assert "\n" not in report["message"] and report["request"] == before
+
+
+def test_a_state_with_numbers_and_names_beyond_all_measure_leaves_every_panel_working(window):
+    """Seeds go up to 2^32 - 1 in pictures of the command line; the rest is damage."""
+    checkpoint, file = saved(window, "seven.pkl", b"seven")
+    huge = 2 ** 62
+    file.write_text(state.to_json(RenderRequest(
+        Checkpoint(str(checkpoint)), Latent(x=2.0 ** 32 - 1, cutoff=huge), Mix(Source(huge, name="\ud800"), (0,)),
+        Synth("random", huge), view=View("rgb", (huge, -huge, 0), huge))))
+    window.drop(file)
+    report = window.wait(lambda r: r["request"]["latent"]["x"] == 2 ** 32 - 1 and r["answered"])
+    assert report["traces"] == [] and report["request"]["checkpoint"]["path"] == str(checkpoint)
+    assert report["request"]["synth"]["noise_seed"] == huge == report["request"]["view"]["channels"][0]
+    window.move("Viewer/Canvas")
+    window.key("ctrl+z")
+    window.wait(lambda r: r["request"]["latent"]["x"] < 1000)
 
 
 def test_a_state_is_copied_and_pasted(window):

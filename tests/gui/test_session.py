@@ -182,6 +182,23 @@ def test_what_a_killed_window_showed_is_offered_and_comes_back(start, tmp_path):
     assert second.close() == 0 and second.errors() == ""
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_a_window_asked_to_end_closes_in_good_order_though_it_sleeps(start, tmp_path, number):
+    window = start()
+    window.fill("Latent/Seed", "8")
+    window.wait(lambda r: r["request"]["latent"]["x"] == 8 and r["answered"])
+    window.process.send_signal(number)
+    assert window.process.wait(20) == 0 and window.errors() == ""
+    assert [p.name for p in (tmp_path / "state" / "stylescope").iterdir()] == ["last.json"]
+
+
+def test_a_file_whose_name_is_no_text_leaves_the_window_as_it_is(start):
+    window = start("n\udce9t.pkl")
+    report = window.wait(lambda r: r["message"])
+    assert report["traces"] == [] and "pkl" not in report["request"]["checkpoint"]["path"]
+    assert window.close() == 0 and window.errors() == ""
+
+
 def test_two_windows_at_once_do_not_mix_and_dismiss_forgets(start, tmp_path):
     first = start()
     first.fill("Latent/Seed", "5")
