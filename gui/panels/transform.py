@@ -9,8 +9,8 @@ from renderer.types import RenderRequest, RenderResult
 
 ONLY_3 = "Only StyleGAN3 has an input that can be moved: Fourier features (StyleGAN3 sec. 3)"
 SHIFT = "Shifts the Fourier features of the input (StyleGAN3 sec. 3): the content moves by this share of the image"
-TURN = ("Rotates the Fourier features of the input, counter-clockwise (StyleGAN3 sec. 3): only variant R is made so that "
-        "the content turns with them")
+TURN = ("Rotates the Fourier features of the input, counter-clockwise (StyleGAN3 sec. 3); the content of variant R "
+        "turns with them, that of T does not quite")
 
 
 class TransformPanel:

@@ -108,6 +108,7 @@ def test_mixing_table_is_shown_and_saved(window):
     window.wait(lambda r: r["picture"] == [3 * 32, 4 * 32, 3] and r["answered"], 30)
     window.click("Viewer/Image")
     window.wait(lambda r: r["picture"] == [32, 32, 3] and r["answered"])
+    window.click("Capture/Tab")
     window.click("Capture/Mixing table")
     path = saved(window, count + 1)[-1]
     request = load_request(path)
