@@ -156,6 +156,7 @@ class Window:
         if (self.scale, self.look) != self._styled:
             self._styled = self.scale, self.look
             theme.apply(*self._styled)
+            self._damage.forget()        # the background, too, may be another
         return self.scale
 
     def _configure(self) -> None:
