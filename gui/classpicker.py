@@ -40,7 +40,7 @@ class ClassPicker:
     def _mixture(self, classes: Classes, count: int, names: Names) -> Classes:
         gap = imgui.get_style().item_inner_spacing.x
         weight_width, side = theme.em(4.4), imgui.get_frame_height()
-        for position, (index, weight) in enumerate(classes):
+        for position, (index, weight) in enumerate(classes[:LIMIT]):         # a state may hold more
             imgui.set_next_item_width(-(weight_width + side + 2 * gap))
             chosen = self._pick(f"Class {position + 1}", index, count, names)
             imgui.same_line(0, gap)

@@ -36,6 +36,7 @@ class Session:
         self._written = -PAUSE           # seconds, when
         self._file = folder / f"session-{os.getpid()}.json"
         self._lock: IO | None = None
+        self._trouble = ""               # why the last write failed
 
     @property
     def pending(self) -> bool:
@@ -52,6 +53,16 @@ class Session:
             self._jobs.run("keep the session", lambda: self._write(request))
 
     def _write(self, request: RenderRequest) -> None:
+        """Raises what keeps it from being written, the first time."""
+        try:
+            self._try_to_write(request)
+            self._trouble = ""
+        except Exception as error:
+            before, self._trouble = self._trouble, str(error)
+            if self._trouble != before:
+                raise
+
+    def _try_to_write(self, request: RenderRequest) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._lock is None:
             self._lock = locked(self._file.with_suffix(".lock"))

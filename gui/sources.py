@@ -64,7 +64,7 @@ def _chips(name: str, chips: tuple[Source, ...]) -> tuple[Source, ...]:
     """As many to a line as fit; a click removes one."""
     room, kept, used = imgui.get_content_region_avail().x, list(chips), 0.0
     gap, padding = theme.em(0.3), 2 * imgui.get_style().frame_padding.x
-    for index, source in enumerate(chips):
+    for index, source in enumerate(chips[:MOST]):        # a state may hold more
         words = f"{widgets.shorten(source_name(source), room - theme.em(2.2))} {fonts.CLOSE}"
         width = imgui.calc_text_size(words).x + padding
         if used and used + gap + width <= room:

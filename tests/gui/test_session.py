@@ -65,6 +65,23 @@ def test_it_is_written_now_and_then_and_the_last_is_not_missed(tmp_path, jobs):
     kept.end()
 
 
+def test_a_session_that_cannot_be_kept_is_said_once(tmp_path):
+    messages = Messages()
+    jobs = Jobs(messages, lambda: None)
+    (tmp_path / "state").write_bytes(b"no folder")
+    kept = Session(tmp_path / "state", jobs, START)
+    for step in range(3):
+        kept.follow(replace(OTHER, tap=f"b{step}"), 10 + step * PAUSE)
+        settle(jobs)
+    assert [message.text for message in messages.all()] == ["Could not keep the session: File exists"]
+    (tmp_path / "state").unlink()
+    kept.follow(OTHER, 100.0)
+    settle(jobs)
+    assert state.from_json(next((tmp_path / "state").glob("session-*.json")).read_text()) == OTHER
+    kept.end()
+    jobs.close()
+
+
 def test_a_clean_end_leaves_the_last_state_and_nothing_else(tmp_path, jobs):
     kept = Session(tmp_path, jobs, START)
     kept.follow(OTHER, 10.0)
