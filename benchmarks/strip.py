@@ -1,4 +1,6 @@
-"""What the strip of layers costs: one full pass with summaries of all taps against one without, in the same run.
+"""What the strip of layers costs: full passes with summaries of all taps against ones without, in the same run.
+
+`dragged`: how much more the passes take while requests follow each other, when most are not looked at.
 
 Usage: strip.py [DEVICE] [RESOLUTION ..]; networks of random weights in the papers' sizes.
 """
@@ -19,6 +21,7 @@ from renderer.device import synchronize  # noqa: E402
 from renderer.info import clamp_of, tap_info  # noqa: E402
 from renderer.measures.summary import summary  # noqa: E402
 from renderer.resume import Resume  # noqa: E402
+from renderer.strip import EVERY  # noqa: E402
 
 REPEATS = 4
 BUDGET = 1 << 30
@@ -47,12 +50,12 @@ def measure(name: str, resolution: int, device: torch.device) -> None:
         spent += clock() - began
         return seen
 
-    def seconds(summarised: bool) -> float:
+    def seconds(summarised: bool, now: bool = True) -> float:
         """A pass in which everything runs."""
         ws = torch.randn(1, generator.num_ws, generator.w_dim).to(device)
         began = clock()
         resume.observe(stages, [stage.inputs(ws, noise) for stage in stages], "image",
-                       synchronize=lambda: synchronize(device), summarise=summarise if summarised else None)
+                       synchronize=lambda: synchronize(device), summarise=summarise if summarised else None, now=now)
         return clock() - began
     resume = Resume(BUDGET)
     taken = {False: [], True: []}
@@ -63,8 +66,10 @@ def measure(name: str, resolution: int, device: torch.device) -> None:
             taken[summarised].append(seconds(summarised))
     without, within = (1e3 * min(times[1:]) for times in taken.values())
     more, alone = 100 * (within / without - 1), 1e3 * spent / (REPEATS - 1)
-    print(f"{name:12} {resolution:5} {len(taps):5} {without:10.1f} {within:10.1f} {more:8.1f} % {alone:10.1f}",
-          flush=True)
+    drags = [sum(seconds(True, i == 0) for i in range(EVERY)) / EVERY for _ in range(REPEATS - 1)]
+    dragged = 100 * (1e3 * min(drags) / without - 1)
+    print(f"{name:12} {resolution:5} {len(taps):5} {without:10.1f} {within:10.1f} {more:8.1f} % {alone:10.1f} "
+          f"{dragged:8.1f} %", flush=True)
 
 
 def main() -> None:
@@ -72,7 +77,8 @@ def main() -> None:
     resolutions = [int(word) for word in sys.argv[2:]] or [256, 1024]
     print(f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads; full passes, best of "
           f"{REPEATS - 1}, ms (on the CPU of its own time)")
-    print(f"{'network':12} {'size':>5} {'taps':>5} {'without':>10} {'with':>10} {'more':>10} {'summaries':>10}")
+    print(f"{'network':12} {'size':>5} {'taps':>5} {'without':>10} {'with':>10} {'more':>10} {'summaries':>10} "
+          f"{'dragged':>10}")
     with torch.inference_mode():
         for resolution in resolutions:
             for name in NETWORKS:
