@@ -79,7 +79,13 @@ class Window:
         self._focus()
 
     def _focus(self) -> None:
-        self._xdotool("search", "--sync", "--name", "Stylescope$", "windowfocus")
+        """Without a window manager nobody else gives it the keys; while it is being mapped they can't be given."""
+        for _ in range(50):
+            self._xdotool("search", "--sync", "--name", "Stylescope$", "windowfocus")
+            time.sleep(0.1)
+            if self.report().get("focused"):
+                return
+        pytest.fail("the window was not given the keys")
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -202,6 +208,7 @@ class Window:
 
     def _type(self, text: str, key: str) -> None:
         """In place of what is in the field that was just clicked."""
+        self.wait(lambda r: r["typing"])
         everything = (("keydown", "ctrl"), ("key", "a"), ("keyup", "ctrl"))
         for words in (*everything, ("type", "--delay", 10, text), ("key", key)):
             if words != ("key", ""):

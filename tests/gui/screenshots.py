@@ -49,7 +49,7 @@ def look_at(window: Window, tap: str) -> None:
     window.fill("Layers/Filter", tap, "")
     window.click(f"Layers/{tap}")
     window.wait(lambda r: r["request"]["tap"] == tap and r["answered"])
-    window.fill("Layers/Filter", " ", "")
+    window.fill("Layers/Filter", "", "Delete")
 
 
 @scene("demo:stylegan3-t")
