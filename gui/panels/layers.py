@@ -83,7 +83,9 @@ class LayersPanel:
         sign = f"{fonts.WARNING} {len(marked)}" if marked else fonts.WARNING
         shown = (fonts.LIST,) if self._compact else (sign, fonts.LIST)
         imgui.set_next_item_width(-sum(map(_button_width, shown)))
-        self._filter = imgui.input_text_with_hint("##filter", f"{fonts.FILTER}  Filter by name", self._filter)[1]
+        edited, self._filter = imgui.input_text_with_hint("##filter", f"{fonts.FILTER}  Filter by name", self._filter)
+        if edited:
+            self._seen = ""              # what is looked at may be elsewhere in the list
         report.mark("Filter")
         widgets.hint("Parts of names, as in “b64 act”: all of them must be there")
         if not self._compact:

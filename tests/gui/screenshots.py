@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "gui")]
 
 from driver import Display, Window  # noqa: E402
+from PIL import Image  # noqa: E402
 
 FOLDER = Path(__file__).parent / "screenshots"
 SCENES = {}
@@ -40,6 +41,7 @@ def take(name: str) -> Path:
             time.sleep(1.2)                          # what is computed in the background, tooltips
             path = window.screenshot(FOLDER / f"{name}.png")
             window.close()
+        Image.open(path).save(path, optimize=True)
         return path
     finally:
         display.close()
@@ -94,6 +96,7 @@ def difference(window: Window) -> None:
     window.click("Compare/Pin")
     window.type_into("Truncation & noise/ψ", "0.9")
     window.click("Compare/Show/difference")
+    window.type_into("Compare/Gain", "12")
     window.move("Viewer/Canvas", (0.4, 0.5))
 
 
