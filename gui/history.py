@@ -68,6 +68,7 @@ class History:
         return self._step(self._future, self._past)
 
     def _step(self, source: deque[Entry] | list[Entry], other: deque[Entry] | list[Entry]) -> RenderRequest | None:
+        self._open = False
         while source and same(source[-1].request, self._now):        # a gesture that ended where it began
             source.pop()
         if not source:

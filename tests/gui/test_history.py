@@ -124,6 +124,14 @@ def test_a_gesture_that_ends_where_it_began_is_passed_over(person):
     assert person.undo() == START
 
 
+def test_a_change_goes_on_after_nothing_was_left_to_undo(person):
+    person.see(with_psi(START, 0.5))
+    person.see(START)                                        # back where it began, still within the gesture
+    assert person.undo() is None
+    person.see(with_psi(START, 0.7))
+    assert person.undo() == START
+
+
 def test_it_is_bounded(person):
     for x in range(1, 3 * LIMIT):
         person.see(at(START, x), after=2 * REST)
