@@ -81,7 +81,8 @@ class Window:
     def _focus(self) -> None:
         """Without a window manager nobody else gives it the keys; while it is being mapped they can't be given."""
         for _ in range(50):
-            self._xdotool("search", "--sync", "--name", "Stylescope$", "windowfocus")
+            self._xdotool("search", "--sync", "--all", "--pid", self.process.pid, "--name", "Stylescope$",
+                          "windowfocus")
             time.sleep(0.1)
             if self.report().get("focused"):
                 return

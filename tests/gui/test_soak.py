@@ -53,7 +53,7 @@ def test_ten_thousand_interactions_leave_memory_flat(display, checkpoints, tmp_p
             window._xdotool(*interaction(chance, widgets))
         if done + BATCH >= WARM_UP and (done + BATCH) % 1000 == 0:
             seen.append(settled(window, tmp_path / "home.json"))
-    print([round(size / 1e6) for size in seen])
+            print(done + BATCH, round(seen[-1] / 1e6), "MB", flush=True)
     assert max(seen[1:]) - seen[0] < 48 << 20
     assert window.close() == 0 and window.errors() == ""
 
