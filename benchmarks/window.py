@@ -49,7 +49,7 @@ class Bench:
     def measure(self, name: str, until, limit: float = 60.0) -> None:
         """Draws without a pause until `until()`; prints the frame times."""
         times, start = [], time.perf_counter()
-        while not until() and time.perf_counter() - start < limit:
+        while not times or (not until() and time.perf_counter() - start < limit):
             self.frame()
             times.append(self.seconds)
         times.sort()
