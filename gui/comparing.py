@@ -49,7 +49,7 @@ class Comparing:
             say(draw, room, words)
             report.mark_rectangle("Waiting", *room)
         else:
-            self._label(draw, touch.room, request, "B", words, below=True)
+            self._label(draw, touch.room, "B", words, below=True)
             report.mark_rectangle("Waiting", *touch.room)
 
     # -- one pane -----------------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ class Comparing:
         if flipped:
             draw.add_rect(ImVec2(*touch.room[:2]), ImVec2(*touch.room[2:]), theme.ink("warning"),
                           thickness=theme.em(0.2))
-        self._label(draw, touch.room, request, letter, words if flipped or b is None else f"{words}   hold Shift for B")
+        self._label(draw, touch.room, letter, words if flipped or b is None else f"{words}   hold Shift for B")
         return request, touch, self._both(a, b, touch)
 
     def _split(self, area: Rectangle, request: RenderRequest, a: RenderResult, b: RenderResult | None, look: Look):
@@ -72,15 +72,15 @@ class Comparing:
         touch = self._main.show(area, shown, look, takes_drags=True)
         draw = imgui.get_window_draw_list()
         if b is None:
-            self._label(draw, touch.room, request, "A", side_name(a))
+            self._label(draw, touch.room, "A", side_name(a))
             return request, touch, self._both(a, b, touch)
         x0, _, x1, _ = touch.rectangle
         meet = round(min(max(x0 + request.compare.split * (x1 - x0), touch.room[0]), touch.room[2]))
         right = (meet, touch.room[1], touch.room[2], touch.room[3])
         with widgets.clip(draw, ImVec2(*right[:2]), ImVec2(*right[2:])):
             self._other.paint(draw, Shown.of(b), touch.room, touch.rectangle, look)
-        self._label(draw, (*touch.room[:2], meet, touch.room[3]), request, "A", side_name(a))
-        self._label(draw, right, request, "B", side_name(b, request.compare))
+        self._label(draw, (*touch.room[:2], meet, touch.room[3]), "A", side_name(a))
+        self._label(draw, right, "B", side_name(b, request.compare))
         request = self._handle(draw, touch, request, meet)
         return request, touch, self._both(a, b, touch)
 
@@ -113,11 +113,11 @@ class Comparing:
         touch = self._main.show(area, shown, look, a.picture.shape[:2], takes_drags=True)
         draw = imgui.get_window_draw_list()
         if b is None:
-            self._label(draw, touch.room, request, "A", side_name(a))
+            self._label(draw, touch.room, "A", side_name(a))
             return request, touch, self._both(a, b, touch)
         kind = {"E": "A − B", "AE": "|A − B|", "SE": "(A − B)²"}[compare.error]
         where = ", ".join(filter(None, (f"{side_name(a)}  against  {side_name(b, compare)}", comparison.said_of(a, b))))
-        self._label(draw, touch.room, request, kind, where)
+        self._label(draw, touch.room, kind, where)
         readout = self._both(a, b, touch)
         if touch.at and readout:
             x, y = (int(share * count) for share, count in zip(touch.at, reversed(shown.size)))
@@ -145,15 +145,15 @@ class Comparing:
         touch = self._main.show(left, Shown.of(a), look, takes_drags=True)
         draw = imgui.get_window_draw_list()
         if b is None:
-            self._label(draw, touch.room, request, "A", side_name(a))
+            self._label(draw, touch.room, "A", side_name(a))
             return request, touch, self._both(a, b, touch)
         other = self._other.show(right, Shown.of(b), look, a.picture.shape[:2], takes_drags=True)
         for one, far in ((touch, other), (other, touch)):
             if one.at:
                 x0, y0, x1, y1 = far.rectangle
                 crosshair(draw, far.room, (x0 + one.at[0] * (x1 - x0), y0 + one.at[1] * (y1 - y0)))
-        self._label(draw, touch.room, request, "A", side_name(a))
-        self._label(draw, other.room, request, "B", side_name(b, request.compare))
+        self._label(draw, touch.room, "A", side_name(a))
+        self._label(draw, other.room, "B", side_name(b, request.compare))
         if other.at or any(other.dragged):
             touch = replace(touch, at=other.at, double_clicked=other.double_clicked, dragged=other.dragged)
         return request, touch, self._both(a, b, touch)
@@ -161,8 +161,7 @@ class Comparing:
     # -- words --------------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def _label(draw: imgui.ImDrawList, room: Rectangle, request: RenderRequest, letter: str, words: str,
-               below: bool = False) -> None:
+    def _label(draw: imgui.ImDrawList, room: Rectangle, letter: str, words: str, below: bool = False) -> None:
         """In a room's upper left corner; `below`: a line further down."""
         margin = theme.em(0.4)
         top = room[1] + margin + (imgui.get_font_size() + theme.em(0.6) if below else 0)
