@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imgui_bundle import ImVec2, imgui, imgui_ctx
+from imgui_bundle import imgui
 
 from gui import fonts, report, theme, widgets
 
@@ -42,17 +42,8 @@ class Notices:
     def draw(self) -> None:
         if self.shown is None:
             return
-        flags = imgui.WindowFlags_.no_saved_settings | imgui.WindowFlags_.no_decoration
-        with imgui_ctx.push_style_color(imgui.Col_.window_bg, theme.color("notice")), \
-                imgui_ctx.push_style_var(imgui.StyleVar_.window_padding, ImVec2(theme.em(0.8), theme.em(0.25))), \
-                imgui_ctx.push_style_var(imgui.StyleVar_.window_border_size, 0.0):
-            height = imgui.get_frame_height() + theme.em(0.5)
-            imgui.internal.begin_viewport_side_bar("##notice", imgui.get_main_viewport(), imgui.Dir.up, height, flags)
-            try:
-                with report.panel("Notice"):
-                    self._content(self.shown)
-            finally:
-                imgui.end()
+        with widgets.edge_bar("Notice", imgui.Dir.up, "notice", (0.8, 0.25)):
+            self._content(self.shown)
 
     def _content(self, notice: Notice) -> None:
         style = imgui.get_style()

@@ -75,6 +75,22 @@ def clip(draw: imgui.ImDrawList, low: ImVec2, high: ImVec2) -> Iterator[None]:
         draw.pop_clip_rect()
 
 
+@contextmanager
+def edge_bar(name: str, side: imgui.Dir, color: str, margin: tuple[float, float]) -> Iterator[None]:
+    """A line over the whole width of the window, at its upper or lower edge; `margin`: ems beside, and above, it."""
+    flags = imgui.WindowFlags_.no_saved_settings | imgui.WindowFlags_.no_decoration
+    with imgui_ctx.push_style_color(imgui.Col_.window_bg, theme.color(color)), \
+            imgui_ctx.push_style_var(imgui.StyleVar_.window_padding, ImVec2(*map(theme.em, margin))), \
+            imgui_ctx.push_style_var(imgui.StyleVar_.window_border_size, 0.0):
+        height = imgui.get_frame_height() + 2 * theme.em(margin[1])
+        imgui.internal.begin_viewport_side_bar(f"##{name}", imgui.get_main_viewport(), side, height, flags)
+        try:
+            with report.panel(name):
+                yield
+        finally:
+            imgui.end()
+
+
 def next_column() -> None:
     """The next widget stands beside the last one."""
     imgui.same_line()

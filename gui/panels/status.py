@@ -26,17 +26,8 @@ class StatusBar:
 
     def __call__(self) -> None:
         """At the bottom of the window: work in progress, else what is under the cursor, else the last message."""
-        flags = imgui.WindowFlags_.no_saved_settings | imgui.WindowFlags_.no_decoration
-        with imgui_ctx.push_style_color(imgui.Col_.window_bg, theme.color("sunken")), \
-                imgui_ctx.push_style_var(imgui.StyleVar_.window_padding, ImVec2(theme.em(0.6), theme.em(0.1))), \
-                imgui_ctx.push_style_var(imgui.StyleVar_.window_border_size, 0.0):
-            height = imgui.get_frame_height() + theme.em(0.2)
-            imgui.internal.begin_viewport_side_bar("##status", imgui.get_main_viewport(), imgui.Dir.down, height, flags)
-            try:
-                with report.panel("Status"):
-                    self._content()
-            finally:
-                imgui.end()
+        with widgets.edge_bar("Status", imgui.Dir.down, "sunken", (0.6, 0.1)):
+            self._content()
 
     def _content(self) -> None:
         imgui.align_text_to_frame_padding()
