@@ -1,4 +1,4 @@
-"""A launch of a CUDA kernel as a value, apart from who carries it out: a card through NVRTC, or an emulation in tests."""
+"""A launch of a CUDA kernel as a value, apart from who carries it out: a card, or an emulation in tests."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -62,5 +62,5 @@ def launch(x: Tensor, record: Launch) -> None:
 def _current() -> Runner:
     if _runner is not None:
         return _runner
-    from cuda_ops import nvrtc                       # a module with the functions of Runner
+    from cuda_ops import nvrtc  # a module with the functions of Runner
     return nvrtc
