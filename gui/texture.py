@@ -37,6 +37,16 @@ void main() {
         shown = mix(shown, vec3(dot(shown, vec3(0.2126, 0.7152, 0.0722)) < 0.15), lines);
     color = vec4(shown, 1.0);
 }"""
+_CHECKERS = """#version 330
+uniform vec3 shade;
+uniform float side;                      // of a square, in pixels
+out vec4 color;
+void main() {
+    vec2 square = floor(gl_FragCoord.xy / side);
+    if (mod(square.x + square.y, 2.0) > 0.5)
+        discard;
+    color = vec4(shade, 1.0);
+}"""
 
 Rectangle = tuple[float, float, float, float]        # x0, y0, x1, y1
 REDUCING_GAP = 4.0                       # of Pillow: whole pixels are averaged first, down to so many times the size
@@ -103,7 +113,7 @@ class Canvas:
 
     def __init__(self):
         self.picture = Texture()
-        self._target = self._frame = self._program = self._vertices = 0
+        self._target = self._frame = self._program = self._checkers = self._vertices = 0
         self._drawn: tuple | None = None     # what the target holds: picture, size, rectangle, ..
         self._minified: tuple | None = None  # a picture, a size, and the picture at that size
 
@@ -147,9 +157,9 @@ class Canvas:
         GL.glViewport(0, 0, width, height)
         GL.glDisable(GL.GL_SCISSOR_TEST)
         GL.glDisable(GL.GL_BLEND)
-        _draw_backdrop(size, checkered)
-        GL.glUseProgram(self._program)
         GL.glBindVertexArray(self._vertices)
+        self._draw_backdrop(checkered)
+        GL.glUseProgram(self._program)
         GL.glBindTexture(GL.GL_TEXTURE_2D, self.picture.id)
         clip = [2 * v / s - 1 for v, s in zip(inside, (width, height) * 2)]
         GL.glUniform4f(GL.glGetUniformLocation(self._program, "rectangle"), *clip)
@@ -162,10 +172,24 @@ class Canvas:
         GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
         GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, 0)
 
+    def _draw_backdrop(self, checkered: bool) -> None:
+        """Fills the bound target."""
+        plain, other = theme.color("backdrop"), theme.color("checker")
+        GL.glClearColor(plain.x, plain.y, plain.z, 1)
+        GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+        if not checkered:
+            return
+        GL.glUseProgram(self._checkers)
+        GL.glUniform4f(GL.glGetUniformLocation(self._checkers, "rectangle"), -1, -1, 1, 1)
+        GL.glUniform3f(GL.glGetUniformLocation(self._checkers, "shade"), other.x, other.y, other.z)
+        GL.glUniform1f(GL.glGetUniformLocation(self._checkers, "side"), max(round(theme.em(0.8)), 1))
+        GL.glDrawArrays(GL.GL_TRIANGLE_STRIP, 0, 4)
+
     def _prepare(self, size: tuple[int, int]) -> None:
         """Makes what is drawn with, at first, and a target of another size, when it changed."""
         if not self._program:
-            self._program, self._vertices = _build_program(), int(GL.glGenVertexArrays(1))
+            self._program, self._checkers = _build_program(_FRAGMENT), _build_program(_CHECKERS)
+            self._vertices = int(GL.glGenVertexArrays(1))
             self._frame, self._target = int(GL.glGenFramebuffers(1)), int(GL.glGenTextures(1))
         if self._drawn is not None and self._drawn[1] == size:
             return
@@ -184,27 +208,11 @@ class Canvas:
         self.clear()
         if self._program:
             GL.glDeleteProgram(self._program)
+            GL.glDeleteProgram(self._checkers)
             GL.glDeleteVertexArrays(1, [self._vertices])
             GL.glDeleteFramebuffers(1, [self._frame])
             GL.glDeleteTextures(1, [self._target])
-        self._target = self._frame = self._program = self._vertices = 0
-
-
-def _draw_backdrop(size: tuple[int, int], checkered: bool) -> None:
-    """Fills the bound target."""
-    plain, other = theme.color("backdrop"), theme.color("checker")
-    GL.glClearColor(plain.x, plain.y, plain.z, 1)
-    GL.glClear(GL.GL_COLOR_BUFFER_BIT)
-    if not checkered:
-        return
-    side = max(round(theme.em(0.8)), 1)
-    GL.glEnable(GL.GL_SCISSOR_TEST)
-    GL.glClearColor(other.x, other.y, other.z, 1)
-    for y in range(0, size[1], side):
-        for x in range(y // side % 2 * side, size[0], 2 * side):
-            GL.glScissor(x, y, side, side)
-            GL.glClear(GL.GL_COLOR_BUFFER_BIT)
-    GL.glDisable(GL.GL_SCISSOR_TEST)
+        self._target = self._frame = self._program = self._checkers = self._vertices = 0
 
 
 def _set_filters(sampling: int) -> None:
@@ -213,10 +221,10 @@ def _set_filters(sampling: int) -> None:
         GL.glTexParameteri(GL.GL_TEXTURE_2D, parameter, value)
 
 
-def _build_program() -> int:
+def _build_program(fragment: str) -> int:
     """Raises RuntimeError with the driver's words if it refuses the shaders."""
     program = GL.glCreateProgram()
-    for kind, source in ((GL.GL_VERTEX_SHADER, _VERTEX), (GL.GL_FRAGMENT_SHADER, _FRAGMENT)):
+    for kind, source in ((GL.GL_VERTEX_SHADER, _VERTEX), (GL.GL_FRAGMENT_SHADER, fragment)):
         shader = GL.glCreateShader(kind)
         GL.glShaderSource(shader, source)
         GL.glCompileShader(shader)

@@ -133,6 +133,25 @@ def test_grid_and_numbers_appear_with_zoom_only(window):
     window.key("g", "f")
 
 
+def test_the_backdrop_is_grey_or_squares_of_two_shades(window):
+    show(window, latent=Latent(1))
+    window.click("Viewer/Backdrop")
+    room = window.rectangle("Viewer/Picture")[0] - window.rectangle("Viewer/Canvas")[0] - 4     # left of the picture
+    assert room > 60
+    beside = seen(window, "Viewer/Canvas")[4:, 4:room]
+    shades = np.unique(beside.reshape(-1, 3), axis=0)
+    assert len(shades) == 2
+    squares = (beside == shades[0]).all(-1)
+    assert 0.45 < squares.mean() < 0.55
+    edges = np.flatnonzero(squares[0, 1:] != squares[0, :-1])
+    side = np.diff(edges)[0]
+    assert 6 <= side <= 24 and (np.diff(edges) == side).all()
+    down = np.flatnonzero(squares[1:, 0] != squares[:-1, 0])
+    assert (np.diff(down) == side).all() and (squares[:, :-side] != squares[:, side:]).all()
+    window.click("Viewer/Backdrop")
+    assert len(np.unique(seen(window, "Viewer/Canvas")[4:, 4:room].reshape(-1, 3), axis=0)) == 1
+
+
 def test_minified_detail_turns_grey_and_does_not_alias(window):
     """A checkerboard of single pixels, at several ratios: its mean is what may be seen."""
     show(window, checkpoint=Checkpoint(str(window.folder / "fine.pkl")))
