@@ -2,12 +2,15 @@
 
 On a CPU that is channels_last, where oneDNN is 1.2 to 7 times faster (most for transposed and per-channel kernels), and
 float32 for 16-bit tensors, which few processors multiply: rounding once at the end is also the more exact result.
+Those that multiply bfloat16 do so, and add up in float32 all the same.
 """
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from cuda_ops import processor
 
 Sides = tuple[int, int, int, int]                    # x0, x1, y0, y1
 
@@ -38,6 +41,13 @@ def pad(x: Tensor, padding: Sides) -> Tensor:
 
 def _quick(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     if x.device.type == "cpu":
-        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-        x = x.to(dtype).contiguous(memory_format=torch.channels_last)
+        x = x.to(_arithmetic(x.dtype, w)).contiguous(memory_format=torch.channels_last)
     return x, w.to(x.dtype)
+
+
+def _arithmetic(dtype: torch.dtype, w: Tensor) -> torch.dtype:
+    """What a CPU multiplies `dtype` in. FIR filters (a kernel for each channel) keep their taps, whose sum
+    8 bits would alter."""
+    if dtype == torch.float64 or dtype == torch.bfloat16 and w.shape[1] > 1 and processor.multiplies_bfloat16():
+        return dtype
+    return torch.float32
