@@ -21,7 +21,7 @@ class SynthesisNetwork(nn.Module):
     w_dim: int
     variant: str                                    # 'skip', 'T', 'traditional', ..
     resolution: tuple[int, int]                     # (H, W)
-    precision: torch.dtype = torch.float32          # float16 or bfloat16: what the layers marked for it run in
+    precision: torch.dtype = torch.float32          # float16: of the layers marked for it; bfloat16: of all layers
 
     def stages(self, lod: float | None = None) -> list[Stage]:
         """The layers that exist at level of detail `lod` (None: the configuration's), in order, `image` last."""
@@ -46,7 +46,7 @@ class BlockSynthesis(SynthesisNetwork):
     """A synthesis network of blocks b4, b8, .., one per resolution (StyleGAN1 and 2), each a module with `stages`.
 
     `grows`: whether it ends at an earlier block for a lod above 0. `num_fp16_res`: how many of the highest resolutions
-    run in `precision`, 0 for the 4 that the family's half-precision files choose.
+    run in float16, 0 for the 4 that the family's half-precision files choose.
     """
 
     def __init__(self, config: StyleGAN1Config | StyleGAN2Config, blocks: Sequence[nn.Module], grows: bool,
@@ -66,8 +66,12 @@ class BlockSynthesis(SynthesisNetwork):
         return stages + [self._image_stage(2 ** math.floor(lod))]
 
     def _dtype(self, index: int) -> torch.dtype:
-        """What the features of a block are computed in; the first one always keeps the parameters' type."""
-        in_half = index > 0 and self.num_blocks - index <= self.num_fp16_res and self.precision != torch.float32
+        """What the features of a block are computed in; the first one always keeps the parameters' type.
+
+        bfloat16 has float32's range, so no block need be kept from it.
+        """
+        is_marked = self.precision == torch.bfloat16 or self.num_blocks - index <= self.num_fp16_res
+        in_half = index > 0 and is_marked and self.precision != torch.float32
         return self.precision if in_half else next(self.parameters()).dtype
 
     def _image_stage(self, factor: int) -> Stage:

@@ -71,6 +71,11 @@ class Conv2d(nn.Module):
         return bias_act(x, b, act=self.activation, gain=self.act_gain * gain, clamp=clamp)
 
 
+def for_picture(x: Tensor) -> Tensor:
+    """Features as ToRGB takes them: bfloat16 has just the 8 bits that a picture shows, so it goes on in float32."""
+    return x.float() if x.dtype == torch.bfloat16 else x
+
+
 def normalize_2nd_moment(x: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x / sqrt(mean(x²) + eps) along `dim`: of latents and labels; along the channels it is ProGAN's pixel norm."""
     return x * (x.square().mean(dim, keepdim=True) + eps).rsqrt()

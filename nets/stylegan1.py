@@ -14,7 +14,7 @@ from cuda_ops.upfirdn2d import filter2d, setup_filter
 from nets import generator
 from nets.config import StyleGAN1Config, StyleGAN1DiscriminatorConfig, channels_at
 from nets.growing import check_lod, fade, fade_image, is_shown
-from nets.layers import Conv2d, Dense, check_images, minibatch_stddev, normalize_2nd_moment
+from nets.layers import Conv2d, Dense, check_images, for_picture, minibatch_stddev, normalize_2nd_moment
 from nets.stages import Inputs, Stage, State, Tap, Watch, ignore
 
 NEAREST = (1, 1)                         # nearest-neighbour upsampling and 2x2 averaging as FIR filters
@@ -151,7 +151,7 @@ class Block(nn.Module):
             is_part = is_shown(level, lod)
             if watch is ignore and not is_part:
                 return state
-            rgb = self.torgb(state.x).to(self.torgb.bias.dtype)
+            rgb = self.torgb(for_picture(state.x)).to(self.torgb.bias.dtype)
             watch(name, rgb)
             image = fade_image(rgb, state.image, lod - level)
             watch(f"{self.name}.image", image)

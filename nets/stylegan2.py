@@ -12,7 +12,7 @@ from cuda_ops.upfirdn2d import setup_filter, upsample2d
 from nets import generator
 from nets.config import StyleGAN2Config, channels_at
 from nets.growing import fade_image, is_shown
-from nets.layers import Conv2d, Dense
+from nets.layers import Conv2d, Dense, for_picture
 from nets.stages import Inputs, Stage, State, Tap, Watch, ignore
 
 
@@ -74,7 +74,7 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.img_channels))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = modulated_conv2d(x, self.weight, self.affine(w) * self.coef, demodulate=False)
+        x = modulated_conv2d(for_picture(x), self.weight, self.affine(w) * self.coef, demodulate=False)
         return bias_act(x, self.bias.to(x.dtype), clamp=self.conv_clamp).to(self.bias.dtype)
 
 

@@ -179,10 +179,15 @@ class SynthesisNetwork(generator.SynthesisNetwork):
         return Stage("image", run, (tap,))
 
     def _dtype(self, geometry: LayerGeometry) -> torch.dtype:
-        """What a layer is computed in: `precision` where the file marks it, or its highest resolutions if none is."""
+        """What a layer is computed in: float16 where the file marks it, or its highest resolutions if none is.
+
+        bfloat16 in all but ToRGB: it has float32's range, but just the 8 bits that a picture shows.
+        """
         is_marked = geometry.use_fp16
         if not any(g.use_fp16 for g in self.layers):
             is_marked = geometry.out_rate * 2 ** NUM_FP16_RES > self.layers[-1].out_rate
+        if self.precision == torch.bfloat16:
+            is_marked = not geometry.is_torgb
         return self.precision if is_marked and self.precision != torch.float32 else self.input.weight.dtype
 
 

@@ -232,7 +232,8 @@ def test_half_precision(dtype, architecture):
     network.synthesis.precision = dtype
     taps = taps_of(network.synthesis, ws)
     for name, x in taps.items():
-        in_half = name.startswith(("b32.", "b64.")) and name.endswith(("conv", "noise", "act", "out"))
+        blocks = ("b32.", "b64.") if dtype == torch.float16 else ("b8.", "b16.", "b32.", "b64.")
+        in_half = name.startswith(blocks) and name.endswith(("conv", "noise", "act", "out"))
         assert x.dtype == (dtype if in_half else torch.float32), name
     assert 0 < relative_error(taps["image"], exact) < 10 * torch.finfo(dtype).eps
 
@@ -240,9 +241,10 @@ def test_half_precision(dtype, architecture):
 @pytest.mark.parametrize("num_fp16_res, halves", [(0, {8, 16, 32, 64}), (1, {64}), (9, {8, 16, 32, 64})])
 def test_which_resolutions_run_in_half(num_fp16_res, halves):
     network = make(replace(SMALL, resolution=64, channels=(4,) * 5, num_fp16_res=num_fp16_res))
-    network.synthesis.precision = torch.bfloat16
-    taps = taps_of(network.synthesis, draw_ws(network))
-    assert {r for r in (4, 8, 16, 32, 64) if taps[f"b{r}.conv1.act"].dtype == torch.bfloat16} == halves
+    for dtype, expected in ((torch.float16, halves), (torch.bfloat16, {8, 16, 32, 64})):
+        network.synthesis.precision = dtype
+        taps = taps_of(network.synthesis, draw_ws(network))
+        assert {r for r in (4, 8, 16, 32, 64) if taps[f"b{r}.conv1.act"].dtype == dtype} == expected
 
 
 def test_half_precision_survives_large_styles():
