@@ -1,0 +1,67 @@
+// Numbers in memory: float, half16 (IEEE binary16), bfloat16. Arithmetic is float's; stores round to nearest, ties to
+// even, and NaN stays NaN. Written out in bits, so that it needs no header of CUDA's and means the same in C++.
+#pragma once
+
+#ifdef __CUDACC_RTC__
+typedef unsigned short uint16_t;
+typedef unsigned int uint32_t;
+typedef long long int64_t;
+#else
+#include <cstdint>
+#endif
+
+struct half16 { uint16_t bits; };
+struct bfloat16 { uint16_t bits; };
+
+#ifdef __CUDA_ARCH__
+__device__ inline float float_of_bits(uint32_t bits) { return __uint_as_float(bits); }
+__device__ inline uint32_t bits_of_float(float v) { return __float_as_uint(v); }
+#else
+__device__ inline float float_of_bits(uint32_t bits) { float v; __builtin_memcpy(&v, &bits, 4); return v; }
+__device__ inline uint32_t bits_of_float(float v) { uint32_t bits; __builtin_memcpy(&bits, &v, 4); return bits; }
+#endif
+
+__device__ inline float to_float(float v) { return v; }
+
+__device__ inline float to_float(bfloat16 v) { return float_of_bits((uint32_t)v.bits << 16); }
+
+__device__ inline float to_float(half16 v) {
+#ifdef __CUDA_ARCH__
+    float f;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(v.bits));
+    return f;
+#else
+    uint32_t sign = (uint32_t)(v.bits & 0x8000) << 16, rest = v.bits & 0x7fff;
+    if (rest >= 0x7c00) return float_of_bits(sign | 0x7f800000 | (rest & 0x3ff) << 13);          // infinity, NaN
+    return float_of_bits(sign | bits_of_float(float_of_bits(rest << 13) * 0x1p112f));            // 2^(127-15)
+#endif
+}
+
+template <class T> __device__ inline T from_float(float v);
+
+template <> __device__ inline float from_float<float>(float v) { return v; }
+
+template <> __device__ inline bfloat16 from_float<bfloat16>(float v) {
+    uint32_t bits = bits_of_float(v);
+    if (v != v) return {0x7fc0};
+    return {(uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+}
+
+template <> __device__ inline half16 from_float<half16>(float v) {
+#ifdef __CUDA_ARCH__
+    half16 h;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h.bits) : "f"(v));
+    return h;
+#else
+    uint32_t sign = bits_of_float(v) >> 16 & 0x8000, rest = bits_of_float(v) & 0x7fffffff;
+    if (rest > 0x7f800000) return {0x7fff};                                                      // NaN
+    if (rest >= 0x477ff000) return {(uint16_t)(sign | 0x7c00)};                                  // 65520 and more
+    if (rest >= 0x38800000)                                                                      // 2^-14: normal
+        return {(uint16_t)(sign | ((rest + 0xfff + (rest >> 13 & 1) - 0x38000000) >> 13))};
+    float whole = float_of_bits(rest) + 0.5f;            // steps of 2^-24, half16's smallest, from 0.5 on: it rounds
+    return {(uint16_t)(sign | (bits_of_float(whole) - 0x3f000000))};
+#endif
+}
+
+// N neighbours in memory as one access of N * sizeof(T) bytes: the address is a multiple of that.
+template <class T, int N> struct alignas(N * sizeof(T)) pack { T at[N]; };
