@@ -1,8 +1,8 @@
-// Sixteen floats as one value: a register of AVX-512, two of AVX2, four of NEON. Compiles with GCC and Clang.
+// Sixteen floats as one value: a register of AVX-512, two of AVX2, four of NEON. Compiles with GCC and Clang, and
+// without omp.h, which Apple's Clang lacks: kernels use OpenMP through pragmas alone.
 #pragma once
 #include <cstdint>
 #include <cstring>
-#include <omp.h>
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
