@@ -45,8 +45,8 @@ TRIAL = ("import ctypes, sys\n"
 class BuildError(RuntimeError):
     """There are no kernels. One line says why and what to do; `details` is what the compiler said."""
 
-    def __init__(self, reason: str, details: str = ""):
-        super().__init__(f"the fused C++ kernels could not be built: {reason}")
+    def __init__(self, message: str, details: str = ""):
+        super().__init__(message)
         self.details = details
 
 
@@ -103,10 +103,10 @@ def find_compiler() -> list[str]:
 def _settle(future: futures.Future) -> None:
     try:
         result = _find_or_build()
-    except BuildError as error:
-        result = error
     except Exception as error:
-        result = BuildError(f"{type(error).__name__}: {error}".splitlines()[0], traceback.format_exc())
+        words = str(error) if isinstance(error, BuildError) else f"unexpected {type(error).__name__}: {error}"
+        result = BuildError("the fused C++ kernels could not be built: " + " ".join(words.split()),
+                            error.details if isinstance(error, BuildError) else traceback.format_exc())
     _sweep()
     future.set_result(result)
 

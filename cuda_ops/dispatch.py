@@ -10,11 +10,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cuda_ops.build import BuildError
+
 BACKENDS = ("cuda", "cpu", "reference")              # in order of preference
 
 
 class BackendError(RuntimeError):
     """A backend was asked for that cannot run. The message names op, backend and reason."""
+
+
+class Reason(str):
+    """Why a backend cannot run, in one line; `details` are the compiler's words, where it failed."""
+    details = ""
+
+    @classmethod
+    def of(cls, error: BuildError) -> Reason:
+        reason = cls(error)
+        reason.details = error.details
+        return reason
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class OpStatus(NamedTuple):
     op: str
     backend: str
     reasons: tuple[str, ...]                         # 'cuda: no fused CUDA kernel for this op in this version'
+    details: str = ""                                # the compiler's words, where a build failed
 
 
 _candidates: dict[str, dict[str, Candidate]] = {}    # op -> backend -> candidate
@@ -77,13 +91,21 @@ def status(device: torch.device | str) -> list[OpStatus]:
     return [_status(op, x) for op in sorted(_candidates)]
 
 
+def why_not(backend: str, device: torch.device | str) -> str:
+    """Why `backend` cannot be forced for float32 tensors on `device`: what the first op that lacks it says; empty: it
+    can."""
+    x = torch.empty(1, 1, 1, 1, device=device)
+    return next((reason for op in sorted(_candidates) if (reason := _why_not(op, backend, x))), "")
+
+
 def _status(op: str, x: Tensor) -> OpStatus:
-    reasons = []
+    reasons, details = [], []
     for backend in BACKENDS:
         reason = _why_not(op, backend, x)
         if not reason:
-            return OpStatus(op, backend, tuple(reasons))
+            return OpStatus(op, backend, tuple(reasons), "\n".join(details))
         reasons.append(f"{backend}: {reason}")
+        details += [reason.details] if isinstance(reason, Reason) else []
     raise AssertionError(f"{op} has no reference implementation")
 
 

@@ -6,7 +6,7 @@ import ctypes
 import torch
 from torch import Tensor
 
-from cuda_ops import build
+from cuda_ops import build, dispatch
 
 DTYPES = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
@@ -18,7 +18,7 @@ def why_not(x: Tensor) -> str:
     if x.dtype not in DTYPES:
         return f"no fused C++ kernel computes in {str(x.dtype).removeprefix('torch.')}"
     library = build.outcome()
-    return str(library) if isinstance(library, build.BuildError) else ""
+    return dispatch.Reason.of(library) if isinstance(library, build.BuildError) else ""
 
 
 def call(name: str, x: Tensor, *arguments: Tensor | int | float | None) -> None:
