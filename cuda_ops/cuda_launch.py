@@ -64,3 +64,9 @@ def _current() -> Runner:
         return _runner
     from cuda_ops import nvrtc  # a module with the functions of Runner
     return nvrtc
+
+
+def layout(x: Tensor) -> torch.memory_format:
+    """How a kernel takes x [N, C, H, W]: channels-last if it is that and not also NCHW; else NCHW."""
+    last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format

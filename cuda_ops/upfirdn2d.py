@@ -11,8 +11,9 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
-from cuda_ops import dispatch, native
+from cuda_ops import cuda_launch, dispatch, native
 from cuda_ops.convolution import Sides, conv2d, conv_transpose2d, pad
+from cuda_ops.cuda_launch import Launch
 
 Padding = int | Sequence[int]
 
@@ -148,6 +149,46 @@ def _cpu(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int], paddi
     x, f, y = native.channels_last(x), f.float().contiguous(), native.empty_channels_last(x, n, c, oh, ow)
     native.call("upfirdn2d", x, f, y, n, c, h, w, oh, ow, *up[::-1], *down[::-1], y0, x0, fh, fw)
     return y
+
+
+# --- cuda ------------------------------------------------------------------------------------------------------------
+
+# (up, down, taps) along (x, y) that have a kernel of their own: [1, 3, 3, 1] up, down and at one rate, [1, 2, 1], and
+# 12 separable taps.
+SPECIALISED = (((2, 2), (1, 1), (4, 4)), ((1, 1), (2, 2), (4, 4)), ((1, 1), (1, 1), (4, 4)), ((1, 1), (1, 1), (3, 3)),
+               ((2, 1), (1, 1), (12, 1)), ((1, 2), (1, 1), (1, 12)),
+               ((1, 1), (2, 1), (12, 1)), ((1, 1), (1, 2), (1, 12)))
+
+
+@dispatch.register("upfirdn2d", "cuda", cuda_launch.why_not)
+def _cuda(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int], padding: Sides) -> Tensor:
+    """As `_reference`, in one pass over memory: kernels/upfirdn2d.cu. Channels-last stays so, all else becomes NCHW."""
+    (n, c, h, w), (fh, fw), (x0, x1, y0, y1) = x.shape, f.shape, padding
+    oh, ow = (h * up[1] + y0 + y1 - fh) // down[1] + 1, (w * up[0] + x0 + x1 - fw) // down[0] + 1
+    layout = cuda_launch.layout(x)
+    x, f = x.contiguous(memory_format=layout), f.float().contiguous()
+    y = torch.empty((n, c, oh, ow), dtype=x.dtype, device=x.device, memory_format=layout)
+    if layout == torch.contiguous_format:
+        n, c = n * c, 1
+    launch = _tiled if (up, down, (fw, fh)) in SPECIALISED else _any
+    cuda_launch.launch(x, launch(x, f, y, up, down, n, (c, h, w, oh, ow, x0, y0)))
+    return y
+
+
+def _tiled(x: Tensor, f: Tensor, y: Tensor, up: tuple[int, int], down: tuple[int, int], n: int, sizes: tuple) -> Launch:
+    """Tiles of 32 columns of 8 outputs in 8 rows, or of 8 columns of 8 outputs in 32 channels; `up` times as wide."""
+    (fh, fw), c, (oh, ow) = f.shape, sizes[0], sizes[3:5]
+    channels, columns, rows = (1, 32, 8) if c == 1 else (32, 8, 1)
+    tiles_x = -(-(ow + up[0] - 1) // (columns * up[0]))         # a tile may begin up - 1 before the first output
+    tiles_y = -(-(oh + up[1] - 1) // (rows * 8 // down[1]))
+    numbers = ", ".join(map(str, (*up, *down, fw, fh, channels)))
+    return Launch("upfirdn2d.cu", f"upfirdn2d<{cuda_launch.C_TYPES[x.dtype]}, {numbers}>",
+                  (n * tiles_y * tiles_x * -(-c // channels), 1, 1), (256, 1, 1), (x, f, y, *sizes, tiles_x, tiles_y))
+
+
+def _any(x: Tensor, f: Tensor, y: Tensor, up: tuple[int, int], down: tuple[int, int], n: int, sizes: tuple) -> Launch:
+    return Launch("upfirdn2d.cu", f"upfirdn2d_any<{cuda_launch.C_TYPES[x.dtype]}>", (-(-y.numel() // 256), 1, 1),
+                  (256, 1, 1), (x, f, y, n, *sizes, *up, *down, *f.shape[::-1]))
 
 
 # --- autograd --------------------------------------------------------------------------------------------------------

@@ -13,17 +13,9 @@ typedef long long int64_t;
 struct half16 { uint16_t bits; };
 struct bfloat16 { uint16_t bits; };
 
-#ifdef __CUDA_ARCH__
-__device__ inline float float_of_bits(uint32_t bits) { return __uint_as_float(bits); }
-__device__ inline uint32_t bits_of_float(float v) { return __float_as_uint(v); }
-#else
-__device__ inline float float_of_bits(uint32_t bits) { float v; __builtin_memcpy(&v, &bits, 4); return v; }
-__device__ inline uint32_t bits_of_float(float v) { uint32_t bits; __builtin_memcpy(&bits, &v, 4); return bits; }
-#endif
-
 __device__ inline float to_float(float v) { return v; }
 
-__device__ inline float to_float(bfloat16 v) { return float_of_bits((uint32_t)v.bits << 16); }
+__device__ inline float to_float(bfloat16 v) { return __uint_as_float((uint32_t)v.bits << 16); }
 
 __device__ inline float to_float(half16 v) {
 #ifdef __CUDA_ARCH__
@@ -32,8 +24,8 @@ __device__ inline float to_float(half16 v) {
     return f;
 #else
     uint32_t sign = (uint32_t)(v.bits & 0x8000) << 16, rest = v.bits & 0x7fff;
-    if (rest >= 0x7c00) return float_of_bits(sign | 0x7f800000 | (rest & 0x3ff) << 13);          // infinity, NaN
-    return float_of_bits(sign | bits_of_float(float_of_bits(rest << 13) * 0x1p112f));            // 2^(127-15)
+    if (rest >= 0x7c00) return __uint_as_float(sign | 0x7f800000 | (rest & 0x3ff) << 13);      // infinity, NaN
+    return __uint_as_float(sign | __float_as_uint(__uint_as_float(rest << 13) * 0x1p112f));        // 2^(127-15)
 #endif
 }
 
@@ -42,7 +34,7 @@ template <class T> __device__ inline T from_float(float v);
 template <> __device__ inline float from_float<float>(float v) { return v; }
 
 template <> __device__ inline bfloat16 from_float<bfloat16>(float v) {
-    uint32_t bits = bits_of_float(v);
+    uint32_t bits = __float_as_uint(v);
     if (v != v) return {0x7fc0};
     return {(uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
 }
@@ -53,13 +45,13 @@ template <> __device__ inline half16 from_float<half16>(float v) {
     asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h.bits) : "f"(v));
     return h;
 #else
-    uint32_t sign = bits_of_float(v) >> 16 & 0x8000, rest = bits_of_float(v) & 0x7fffffff;
+    uint32_t sign = __float_as_uint(v) >> 16 & 0x8000, rest = __float_as_uint(v) & 0x7fffffff;
     if (rest > 0x7f800000) return {0x7fff};                                                      // NaN
     if (rest >= 0x477ff000) return {(uint16_t)(sign | 0x7c00)};                                  // 65520 and more
     if (rest >= 0x38800000)                                                                      // 2^-14: normal
         return {(uint16_t)(sign | ((rest + 0xfff + (rest >> 13 & 1) - 0x38000000) >> 13))};
-    float whole = float_of_bits(rest) + 0.5f;            // steps of 2^-24, half16's smallest, from 0.5 on: it rounds
-    return {(uint16_t)(sign | (bits_of_float(whole) - 0x3f000000))};
+    float whole = __uint_as_float(rest) + 0.5f;  // steps of 2^-24, half16's smallest, from 0.5 on: it rounds
+    return {(uint16_t)(sign | (__float_as_uint(whole) - 0x3f000000))};
 #endif
 }
 
