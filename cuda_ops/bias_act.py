@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cuda_ops import dispatch
+from cuda_ops import dispatch, native
 
 
 class Activation(NamedTuple):
@@ -32,6 +32,8 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
+# --- reference -------------------------------------------------------------------------------------------------------
+
 @dispatch.register("bias_act", "reference")
 def _reference(x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float,
                clamp: float | None) -> Tensor:
@@ -39,13 +41,132 @@ def _reference(x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, ga
     def ours(y: Tensor) -> bool:
         return y is not x and not y.requires_grad
 
-    y = x if b is None else x + b.to(x.dtype).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+    y = _biased(x, b, dim)
     y = ACTIVATIONS[act].function(y, alpha, ours(y))
     if gain != 1:
         y = y.mul_(gain) if ours(y) else y * gain
     if clamp is not None:
         y = y.clamp_(-clamp, clamp) if ours(y) else y.clamp(-clamp, clamp)
     return y
+
+
+def _biased(x: Tensor, b: Tensor | None, dim: int) -> Tensor:
+    return x if b is None else x + b.to(x.dtype).reshape([-1 if i == dim else 1 for i in range(x.ndim)])
+
+
+@dispatch.register("bias_act_grad", "reference")
+def _reference_grad(dy: Tensor, x: Tensor, b: Tensor | None, dim: int, alpha: float, gain: float,
+                    clamp: float | None) -> Tensor:
+    x = _biased(x, b, dim)
+    slope = torch.where(x > 0, gain, gain * alpha).to(x.dtype)
+    dx = dy * slope
+    return dx if clamp is None else dx.masked_fill_((x * slope).abs() > clamp, 0)
+
+
+# --- cpu -------------------------------------------------------------------------------------------------------------
+
+# Activation: what kernels/bias_act.cpp calls it, its alpha (None: the caller's) and its scale.
+_NATIVE = {"linear": (0, 1, 1), "lrelu": (0, None, 1), "relu": (1, 0, 1), "tanh": (2, 0, 1), "sigmoid": (3, 0, 1),
+           "elu": (4, 1, 1), "selu": (4, 1.6732632423543772, 1.0507009873554805), "softplus": (5, 0, 1),
+           "swish": (6, 0, 1)}
+
+
+@dispatch.register("bias_act", "cpu", native.why_not)
+def _cpu(x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float, clamp: float | None) -> Tensor:
+    if act == "linear" and b is None and gain == 1 and clamp is None:
+        return x
+    number, fixed_alpha, scale = _NATIVE[act]
+    x = _dense(x)
+    y = torch.empty_like(x)
+    native.call("bias_act", x, _native_bias(b, x), y, *_places(x, b, dim), number,
+                float(alpha if fixed_alpha is None else fixed_alpha), float(scale), float(gain), _limit(clamp))
+    return y
+
+
+@dispatch.register("bias_act_grad", "cpu", native.why_not)
+def _cpu_grad(dy: Tensor, x: Tensor, b: Tensor | None, dim: int, alpha: float, gain: float,
+              clamp: float | None) -> Tensor:
+    x = _dense(x)
+    dy = dy if dy.stride() == x.stride() else torch.empty_like(x).copy_(dy)
+    dx = torch.empty_like(x)
+    native.call("bias_act_slope", x, _native_bias(b, x), dy, dx, *_places(x, b, dim), float(alpha), float(gain),
+                _limit(clamp))
+    return dx
+
+
+def _dense(x: Tensor) -> Tensor:
+    """x with its numbers next to one another in memory, channels-last or in the order of its axes."""
+    last = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return x if last else x.contiguous()
+
+
+def _places(x: Tensor, b: Tensor | None, dim: int) -> tuple[int, int, int]:
+    """Numbers, channels, and numbers in a row that share one."""
+    return (x.numel(), 1, 1) if b is None else (x.numel(), len(b), x.stride(dim))
+
+
+def _native_bias(b: Tensor | None, x: Tensor) -> Tensor | None:
+    """Rounded to x's type as the reference does, in float32."""
+    return None if b is None else b.to(x.dtype).float().contiguous()
+
+
+def _limit(clamp: float | None) -> float:
+    return inf if clamp is None else float(clamp)
+
+
+# --- autograd --------------------------------------------------------------------------------------------------------
+
+class _BiasAct(torch.autograd.Function):
+    """Keeps its input alone. The gradient is that of public ops, so gradients of every order follow."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float,
+                clamp: float | None) -> Tensor:
+        ctx.save_for_backward(x, b)
+        ctx.options, ctx.backend = (dim, act, alpha, gain, clamp), dispatch.current()
+        return dispatch.choose("bias_act", x)(x, b, *ctx.options)
+
+    @staticmethod
+    def backward(ctx, dy: Tensor):
+        x, b = ctx.saved_tensors
+        with dispatch.use(ctx.backend):              # a device's backward runs in a thread of its own
+            dx = bias_act_grad(dy, x, b, *ctx.options)
+        db = None
+        if ctx.needs_input_grad[1]:
+            db = dx.sum([i for i in range(x.ndim) if i != ctx.options[0]]).to(b.dtype) if x.ndim > 1 else dx.to(b.dtype)
+        return dx, db, None, None, None, None, None
+
+
+class _Slope(torch.autograd.Function):
+    """dy times a slope that is constant around x: linear in dy, so its gradient is itself."""
+
+    @staticmethod
+    def forward(ctx, dy: Tensor, x: Tensor, b: Tensor | None, *options) -> Tensor:
+        ctx.save_for_backward(x, b)
+        ctx.options, ctx.backend = options, dispatch.current()
+        return dispatch.choose("bias_act_grad", x)(dy, x, b, *options)
+
+    @staticmethod
+    def backward(ctx, ddx: Tensor):
+        with dispatch.use(ctx.backend):
+            return _Slope.apply(ddx, *ctx.saved_tensors, *ctx.options), *[None] * 6
+
+
+# --- public ----------------------------------------------------------------------------------------------------------
+
+_ALPHA = {"linear": lambda alpha: 1, "relu": lambda alpha: 0, "lrelu": lambda alpha: alpha}    # slopes below 0
+
+
+def bias_act_grad(dy: Tensor, x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float,
+                  clamp: float | None) -> Tensor:
+    """dy times the slope of `bias_act` at x + b, all of x's shape: its gradient in x. Differentiable, any order."""
+    if act in _ALPHA:
+        return _Slope.apply(dy, x, b, dim, _ALPHA[act](alpha), gain, clamp)
+    at = _biased(x, b, dim)
+    at = at if at.requires_grad else at.detach().requires_grad_()
+    with torch.enable_grad():
+        y = _reference(at, None, dim, act, alpha, gain, clamp)
+    return torch.autograd.grad(y, at, dy, create_graph=torch.is_grad_enabled())[0]
 
 
 def bias_act(x: Tensor, b: Tensor | None = None, dim: int = 1, act: str = "linear", alpha: float | None = None,
@@ -67,4 +188,4 @@ def bias_act(x: Tensor, b: Tensor | None = None, dim: int = 1, act: str = "linea
     default = ACTIVATIONS[act]
     alpha = default.alpha if alpha is None else alpha
     gain = default.gain if gain is None else gain
-    return dispatch.choose("bias_act", x)(x, b, dim % x.ndim if x.ndim else 0, act, alpha, gain, clamp)
+    return _BiasAct.apply(x, b, dim % x.ndim if x.ndim else 0, act, alpha, gain, clamp)

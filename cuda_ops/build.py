@@ -29,6 +29,7 @@ import platformdirs
 
 KERNELS = Path(__file__).parent / "kernels"
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-ffp-contract=fast", "-fno-math-errno", "-Wall", "-Wno-unknown-pragmas",
+         "-Wno-psabi",                   # vectors wider than the CPU's registers never leave a file
          *(("-march=native",) if platform.machine().lower() in ("x86_64", "amd64") else ()))   # ARM has NEON anyhow
 WINDOWS = sys.platform == "win32"
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
