@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cuda_ops import dispatch
 from cuda_ops.build import KERNELS, BuildError, cache_folder
 from cuda_ops.cuda_launch import Argument, Launch
 
@@ -78,14 +79,9 @@ def why_not(x: Tensor) -> str:
     if x.device.type != "cuda":
         return f"the tensor is on {x.device.type}"
     if _failure is not None:
-        return str(_failure)
+        return dispatch.Reason.of(_failure)
     found = _architecture(x.device)
     return found if isinstance(found, str) else ""
-
-
-def failure() -> BuildError | None:
-    """The compile or load that failed in this process, with the compiler's words in `details`."""
-    return _failure
 
 
 # --- compiling -------------------------------------------------------------------------------------------------------
@@ -140,13 +136,10 @@ def _write(path: Path, made: Cubin) -> None:
     content = json.dumps(made.symbols).encode() + b"\n" + made.code
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix="build-", suffix=".part", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(content).digest() + content)
+        with tempfile.TemporaryDirectory(prefix="build-", dir=path.parent, ignore_cleanup_errors=True) as folder:
+            part = Path(folder) / path.name
+            part.write_bytes(hashlib.sha256(content).digest() + content)
             os.replace(part, path)
-        except OSError:
-            os.unlink(part)
     except OSError:                      # a cache that can't be written: in memory, for this process only
         pass
 
