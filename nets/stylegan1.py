@@ -3,6 +3,7 @@ and the discriminator, all progressively grown (ProGAN, Karras et al. 2018)."""
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 
 from cuda_ops.bias_act import bias_act
 from cuda_ops.conv2d_resample import conv2d_resample
+from cuda_ops.convolution import conv_transpose2d
+from cuda_ops.style_epilogue import add_noise, apply_style, enlarged_convolution, instance_norm, style_epilogue
 from cuda_ops.upfirdn2d import filter2d, setup_filter
 from nets import generator
 from nets.config import StyleGAN1Config, StyleGAN1DiscriminatorConfig, channels_at
@@ -17,14 +20,8 @@ from nets.growing import check_lod, fade, fade_image, is_shown
 from nets.layers import Conv2d, Dense, check_images, for_picture, minibatch_stddev, normalize_2nd_moment
 from nets.stages import Inputs, Stage, State, Tap, Watch, ignore
 
-NEAREST = (1, 1)                         # nearest-neighbour upsampling and 2x2 averaging as FIR filters
+NEAREST = (1, 1)                         # 2x2 averaging as an FIR filter
 HE_GAIN = math.sqrt(2)                   # in StyleGAN1 it sits in the weights, not in the activation
-
-
-def instance_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """(x - mean) / sqrt(var + eps) per sample and channel of x [N, C, H, W]."""
-    var, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
-    return (x - mean) * (var + eps).rsqrt()
 
 
 class Epilogue(nn.Module):
@@ -37,40 +34,59 @@ class Epilogue(nn.Module):
         super().__init__()
         self.config, self.name = config, name
         self.bias = nn.Parameter(torch.zeros(channels))
+        self.noise_strength = None
         if config.use_noise:
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
             self.noise_strength = nn.Parameter(torch.zeros(channels))
         if config.use_styles:
             self.affine = Dense(config.w_dim, 2 * channels)
-        self.normalises = config.use_pixel_norm or config.use_instance_norm
-        present = {"noise": config.use_noise, "act": True, "norm": self.normalises, "style": config.use_styles}
+        normalises = config.use_pixel_norm or config.use_instance_norm
+        present = {"noise": config.use_noise, "act": True, "norm": normalises, "style": config.use_styles}
         self.shapes = {step: (channels, resolution, resolution) for step in present if present[step]}
 
     def forward(self, x: Tensor, w: Tensor | None = None, noise: Tensor | None = None, watch: Watch = ignore) -> Tensor:
-        config, name = self.config, self.name
-        if config.use_noise:
-            if noise is not None:
-                x = x + (noise * self.noise_strength[:, None, None]).to(x.dtype)
-            watch(f"{name}.noise", x)
-        x = bias_act(x, self.bias.to(x.dtype), act=config.activation, gain=1)
-        watch(f"{name}.act", x)
-        if self.normalises:
-            x = self._normalise(x)
-            watch(f"{name}.norm", x)
-        if config.use_styles:
-            scale, shift = self.affine(w).to(x.dtype)[:, :, None, None].chunk(2, dim=1)
-            x = x * (scale + 1) + shift
-            watch(f"{name}.style", x)
-        return x
+        return self._epilogue(x, w, noise, watch)
 
-    def _normalise(self, x: Tensor) -> Tensor:
-        """In at least float32, whose range the squares need."""
-        y = x.to(torch.promote_types(x.dtype, torch.float32))
-        if self.config.use_pixel_norm:
-            y = normalize_2nd_moment(y)
-        if self.config.use_instance_norm:
-            y = instance_norm(y)
-        return y.to(x.dtype)
+    def _epilogue(self, x: Tensor, w: Tensor | None, noise: Tensor | None, watch: Watch, gain: float = 1,
+                  is_enlarged: bool = False, blur: Tensor | None = None) -> Tensor:
+        """The fused op (its docstring says what the last three are), for all but ablations; watched or not it is what
+        the layer hands on, and the steps are shown beside it."""
+        config = self.config
+        scale, shift = self.affine(w).chunk(2, dim=1) if config.use_styles else (None, None)
+        y = None
+        if config.use_instance_norm and not config.use_pixel_norm:
+            y = style_epilogue(x, noise, self.noise_strength, self.bias, config.activation, scale, shift, gain,
+                               is_enlarged, blur)
+            if watch is ignore:
+                return y
+        x = enlarged_convolution(x, blur) if is_enlarged else x
+        steps = self._steps(x * gain if gain != 1 else x, noise, scale, shift)
+        *_, last = self.shapes
+        for step, value in steps:
+            if step == last and y is not None:
+                value = y
+            watch(f"{self.name}.{step}", value)
+        return value
+
+    def _steps(self, x: Tensor, noise: Tensor | None, scale: Tensor | None, shift: Tensor | None,
+               ) -> Iterator[tuple[str, Tensor]]:
+        """Those of `shapes`, one by one. Pixel norm in at least float32, whose range the squares need."""
+        config, dtype = self.config, x.dtype
+        if "conv" in self.shapes:
+            yield "conv", x
+        if config.use_noise:
+            x = add_noise(x, noise, self.noise_strength)
+            yield "noise", x
+        x = bias_act(x, self.bias.to(dtype), act=config.activation, gain=1)
+        yield "act", x
+        if config.use_pixel_norm:
+            x = normalize_2nd_moment(x.to(torch.promote_types(dtype, torch.float32))).to(dtype)
+        if config.use_instance_norm:
+            x = instance_norm(x)
+        if "norm" in self.shapes:
+            yield "norm", x
+        if config.use_styles:
+            yield "style", apply_style(x, scale, shift)
 
     def stage(self, w_row: int, dtype: torch.dtype) -> Stage:
         def run(state: State, inputs: Inputs, watch: Watch) -> State:
@@ -81,7 +97,11 @@ class Epilogue(nn.Module):
 
 
 class Layer(Epilogue):
-    """3x3 convolution and epilogue. With `up`: nearest-neighbour upsampling by 2 before it, a blur after it."""
+    """3x3 convolution and epilogue. With `up`: nearest-neighbour upsampling by 2 before it, a blur after it.
+
+    Enlarged, it runs as a strided transposed convolution at a quarter of the arithmetic; the epilogue makes up for the
+    rest.
+    """
 
     def __init__(self, config: StyleGAN1Config, name: str, in_channels: int, out_channels: int, resolution: int,
                  up: int = 1):
@@ -89,18 +109,18 @@ class Layer(Epilogue):
         self.up, self.coef = up, HE_GAIN / math.sqrt(9 * in_channels)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
         if up > 1:
-            self.register_buffer("nearest", setup_filter(NEAREST), persistent=False)
-            self.register_buffer("blur", setup_filter(config.blur_filter or None), persistent=False)
+            blur = torch.tensor(config.blur_filter or (1,), dtype=torch.float32)
+            self.register_buffer("blur", blur / blur.sum(), persistent=False)                 # [taps]
         self.shapes = {"conv": (out_channels, resolution, resolution)} | self.shapes
 
     def forward(self, x: Tensor, w: Tensor | None = None, noise: Tensor | None = None, watch: Watch = ignore) -> Tensor:
-        weight = (self.weight * self.coef).to(x.dtype)
-        if self.up > 1:
-            x = filter2d(conv2d_resample(x, weight, self.nearest, up=self.up, padding=1), self.blur)
-        else:
-            x = conv2d_resample(x, weight, padding=1)
-        watch(f"{self.name}.conv", x)
-        return super().forward(x, w, noise, watch)
+        weight, coef = self.weight.to(x.dtype), self.coef
+        if x.dtype == torch.float16:             # whose range the sums would leave without it
+            weight, coef = (self.weight * coef).to(x.dtype), 1
+        if self.up == 1:
+            return self._epilogue(conv2d_resample(x, weight, padding=1), w, noise, watch, coef)
+        x = conv_transpose2d(x, weight.flip(2, 3).transpose(0, 1), stride=(2, 2))
+        return self._epilogue(x, w, noise, watch, coef, is_enlarged=True, blur=self.blur)
 
 
 class Block(nn.Module):
