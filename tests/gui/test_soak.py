@@ -12,6 +12,7 @@ from renderer.types import Checkpoint, Latent, RenderRequest
 
 COUNT, WARM_UP = 10_000, 3_000
 BATCH = 100                              # interactions sent before the window's widgets are looked at again
+PAUSE = 0.04                             # seconds between them, so that the window takes each by itself
 LEFT_OUT = ("Capture/", "Menu/", "Network/", "Favourites/", "Compare/Open", "Compare/Path", "Latent/Keep",
             "Latent/Path", "Latent/More", "Status/", "Spectrum/Export", "Radial profile/Export", "All layers/Export",
             "Performance/Device", "Performance/Precision", "Performance/Backend")    # files, and other networks
@@ -49,8 +50,7 @@ def test_ten_thousand_interactions_leave_memory_flat(display, checkpoints, tmp_p
         widgets = {name: box for name, box in report["widgets"].items()
                    if not name.startswith(LEFT_OUT) and not name.endswith("/Tab")}
         assert report["traces"] == []            # what nobody had foreseen
-        for _ in range(BATCH):
-            window._xdotool(*interaction(chance, widgets))
+        window._xdotool(*(word for _ in range(BATCH) for word in (*interaction(chance, widgets), "sleep", PAUSE)))
         if done + BATCH >= WARM_UP and (done + BATCH) % 1000 == 0:
             seen.append(settled(window, tmp_path / "home.json"))
             print(done + BATCH, round(seen[-1] / 1e6), "MB", flush=True)
