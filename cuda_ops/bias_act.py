@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cuda_ops import dispatch, native
+from cuda_ops import cuda_launch, dispatch, native
+from cuda_ops.cuda_launch import Launch
 
 
 class Activation(NamedTuple):
@@ -78,8 +79,9 @@ def _cpu(x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: fl
     number, fixed_alpha, scale = _NATIVE[act]
     x = _dense(x)
     y = torch.empty_like(x)
-    native.call("bias_act", x, _native_bias(b, x), y, *_places(x, b, dim), number,
-                float(alpha if fixed_alpha is None else fixed_alpha), float(scale), float(gain), _limit(clamp))
+    b, places = _native_bias(b, x, dim)
+    native.call("bias_act", x, b, y, *places, number, float(alpha if fixed_alpha is None else fixed_alpha),
+                float(scale), float(gain), _limit(clamp))
     return y
 
 
@@ -89,8 +91,8 @@ def _cpu_grad(dy: Tensor, x: Tensor, b: Tensor | None, dim: int, alpha: float, g
     x = _dense(x)
     dy = dy if dy.stride() == x.stride() else torch.empty_like(x).copy_(dy)
     dx = torch.empty_like(x)
-    native.call("bias_act_slope", x, _native_bias(b, x), dy, dx, *_places(x, b, dim), float(alpha), float(gain),
-                _limit(clamp))
+    b, places = _native_bias(b, x, dim)
+    native.call("bias_act_slope", x, b, dy, dx, *places, float(alpha), float(gain), _limit(clamp))
     return dx
 
 
@@ -100,18 +102,53 @@ def _dense(x: Tensor) -> Tensor:
     return x if last else x.contiguous()
 
 
-def _places(x: Tensor, b: Tensor | None, dim: int) -> tuple[int, int, int]:
-    """Numbers, channels, and numbers in a row that share one."""
-    return (x.numel(), 1, 1) if b is None else (x.numel(), len(b), x.stride(dim))
-
-
-def _native_bias(b: Tensor | None, x: Tensor) -> Tensor | None:
-    """Rounded to x's type as the reference does, in float32."""
-    return None if b is None else b.to(x.dtype).float().contiguous()
+def _native_bias(b: Tensor | None, x: Tensor, dim: int) -> tuple[Tensor | None, tuple[int, int, int]]:
+    """b in float32, rounded to x's type as the reference does; and x's numbers, channels and numbers that share one."""
+    if b is None:
+        return None, (x.numel(), 1, 1)
+    b, inner = b.to(x.dtype).float().contiguous(), x.stride(dim)
+    if 1 < inner < 64:                   # planes of few vectors: each number gets its own
+        b, inner = b.repeat_interleave(inner), 1
+    return b, (x.numel(), len(b), inner)
 
 
 def _limit(clamp: float | None) -> float:
     return inf if clamp is None else float(clamp)
+
+
+# --- cuda ------------------------------------------------------------------------------------------------------------
+
+@dispatch.register("bias_act", "cuda", cuda_launch.why_not)
+def _cuda(x: Tensor, b: Tensor | None, dim: int, act: str, alpha: float, gain: float, clamp: float | None) -> Tensor:
+    x = _dense(x)
+    y = torch.empty_like(x)
+    kernel = f"bias_act<{cuda_launch.C_TYPES[x.dtype]}, act::{act}>"
+    _launch(kernel, (x, _float32(b), y), b, dim, (float(alpha), float(gain), _limit(clamp)))
+    return y
+
+
+@dispatch.register("bias_act_grad", "cuda", cuda_launch.why_not)
+def _cuda_grad(dy: Tensor, x: Tensor, b: Tensor | None, dim: int, alpha: float, gain: float,
+               clamp: float | None) -> Tensor:
+    x = _dense(x)
+    dy = dy if dy.stride() == x.stride() else torch.empty_like(x).copy_(dy)
+    dx = torch.empty_like(x)
+    kernel = f"bias_act_slope<{cuda_launch.C_TYPES[x.dtype]}>"
+    _launch(kernel, (x, _float32(b), dy, dx), b, dim, (float(alpha), float(gain), _limit(clamp)))
+    return dx
+
+
+def _launch(kernel: str, tensors: tuple[Tensor | None, ...], b: Tensor | None, dim: int, settings: tuple) -> None:
+    """A thread for every 16 bytes of the first tensor, whose memory is [outer, channels, inner]."""
+    x = tensors[0]
+    channels, inner = (1, x.shape[-1] if x.ndim else 1) if b is None or len(b) == 1 else (len(b), x.stride(dim))
+    sizes = x.numel() // max(channels * inner, 1), channels, inner
+    blocks = -(-x.numel() * x.element_size() // (16 * 256))
+    cuda_launch.launch(x, Launch("bias_act.cu", kernel, (blocks, 1, 1), (256, 1, 1), (*tensors, *sizes, *settings)))
+
+
+def _float32(b: Tensor | None) -> Tensor | None:
+    return None if b is None else b.float().contiguous()
 
 
 # --- autograd --------------------------------------------------------------------------------------------------------
@@ -131,9 +168,7 @@ class _BiasAct(torch.autograd.Function):
         x, b = ctx.saved_tensors
         with dispatch.use(ctx.backend):              # a device's backward runs in a thread of its own
             dx = bias_act_grad(dy, x, b, *ctx.options)
-        db = None
-        if ctx.needs_input_grad[1]:
-            db = dx.sum([i for i in range(x.ndim) if i != ctx.options[0]]).to(b.dtype) if x.ndim > 1 else dx.to(b.dtype)
+        db = dx.movedim(ctx.options[0], 0).flatten(1).sum(1).to(b.dtype) if ctx.needs_input_grad[1] else None
         return dx, db, None, None, None, None, None
 
 

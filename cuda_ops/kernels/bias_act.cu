@@ -23,10 +23,9 @@ struct swish { static __device__ float of(float x, float) { return x / (1 + expf
 
 }  // namespace act
 
-// b: [channels] or null. clamp: infinite for none.
-template <class T, class Act>
-__global__ void __launch_bounds__(256) bias_act(const T* x, const float* b, T* y, int outer, int channels, int inner,
-                                                float alpha, float gain, float clamp) {
+// y[i] = of(x[i] + b, i). b: [channels] or null.
+template <class T, class F>
+__device__ inline void elementwise(const T* x, const float* b, T* y, int outer, int channels, int inner, F of) {
     constexpr int N = 16 / sizeof(T);
     const int64_t size = (int64_t)outer * channels * inner;
     const int64_t first = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) * N;
@@ -42,8 +41,7 @@ __global__ void __launch_bounds__(256) bias_act(const T* x, const float* b, T* y
         for (int i = 0; i < N; i++) if (first + i < size) v.at[i] = x[first + i];
     #pragma unroll
     for (int i = 0; i < N; i++) {
-        float a = gain * Act::of(to_float(v.at[i]) + (b ? b[channel] : 0), alpha);
-        v.at[i] = from_float<T>(a < -clamp ? -clamp : a > clamp ? clamp : a);            // NaN stays NaN
+        if (first + i < size) v.at[i] = from_float<T>(of(to_float(v.at[i]) + (b ? b[channel] : 0), first + i));
         if (++place == inner) {
             place = 0;
             channel = channel + 1 == channels ? 0 : channel + 1;
@@ -53,4 +51,24 @@ __global__ void __launch_bounds__(256) bias_act(const T* x, const float* b, T* y
     else
         #pragma unroll
         for (int i = 0; i < N; i++) if (first + i < size) y[first + i] = v.at[i];
+}
+
+// clamp: infinite for none.
+template <class T, class Act>
+__global__ void __launch_bounds__(256) bias_act(const T* x, const float* b, T* y, int outer, int channels, int inner,
+                                                float alpha, float gain, float clamp) {
+    elementwise(x, b, y, outer, channels, inner, [=](float v, int64_t) {
+        v = gain * Act::of(v, alpha);
+        return v < -clamp ? -clamp : v > clamp ? clamp : v;                              // NaN stays NaN
+    });
+}
+
+// dx = dy * slope of bias_act at x + b, for activations with slope alpha below 0 and 1 above; 0 where the clamp acts.
+template <class T>
+__global__ void __launch_bounds__(256) bias_act_slope(const T* x, const float* b, const T* dy, T* dx, int outer,
+                                                      int channels, int inner, float alpha, float gain, float clamp) {
+    elementwise(x, b, dx, outer, channels, inner, [=](float v, int64_t i) {
+        const float slope = v > 0 ? gain : gain * alpha;
+        return fabsf(v * slope) > clamp ? 0 : slope * to_float(dy[i]);
+    });
 }
