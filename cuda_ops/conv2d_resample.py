@@ -5,6 +5,8 @@ may trade places; each case below runs in its cheapest order.
 """
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor
 
 from cuda_ops.convolution import Sides, conv2d, conv_transpose2d
@@ -20,6 +22,13 @@ from cuda_ops.upfirdn2d import (
 )
 
 
+class Fir(NamedTuple):
+    """A filter still to be applied: upfirdn2d(x, f, padding=padding, gain=gain)."""
+    f: Tensor | None                     # float32 [fh, fw], [taps] or None (identity)
+    padding: Sides
+    gain: float
+
+
 def conv2d_resample(x: Tensor, w: Tensor, f: Tensor | None = None, up: int = 1, down: int = 1, padding: Padding = 0,
                     flip_weight: bool = True) -> Tensor:
     """x [N, I, H, W], enlarged by `up` through the FIR filter `f`, convolved with w [O, I, kh, kw], or convolved and
@@ -32,29 +41,39 @@ def conv2d_resample(x: Tensor, w: Tensor, f: Tensor | None = None, up: int = 1, 
     them: resampling goes one way at a time.
     """
     padding = _check(x, w, f, up, down, padding)
-    pointwise = w.shape[2:] == (1, 1)
-    if up > 1 and not pointwise:
-        return _transposed_then_fir(x, w.flip(2, 3) if flip_weight else w, f, up, padding)
-    w = w if flip_weight else w.flip(2, 3)
-    if up > 1:
-        return upfirdn2d(conv2d(x, w), f, up=up, padding=add_paddings(padding, up_padding(f, (up, up))), gain=up ** 2)
     if down == 1:
-        return conv2d(x, w, padding=padding)
+        return apply_fir(*_before_fir(x, w, f, up, padding, flip_weight))
+    w = w if flip_weight else w.flip(2, 3)
     padding = add_paddings(padding, down_padding(f, (down, down)))
-    if pointwise:
+    if w.shape[2:] == (1, 1):
         return conv2d(upfirdn2d(x, f, down=down, padding=padding), w)
     return conv2d(upfirdn2d(x, f, padding=padding), w, stride=(down, down))
 
 
-def _transposed_then_fir(x: Tensor, w: Tensor, f: Tensor | None, up: int, padding: Sides) -> Tensor:
-    """Zero-insertion and true convolution as one strided transposed convolution, at 1/up² of the arithmetic; then FIR.
+def conv2d_before_fir(x: Tensor, w: Tensor, f: Tensor | None = None, up: int = 1, padding: Padding = 0,
+                      flip_weight: bool = True) -> tuple[Tensor, Fir | None]:
+    """`conv2d_resample` with down = 1, less the FIR filter at its end, if one is still to be applied."""
+    return _before_fir(x, w, f, up, _check(x, w, f, up, 1, padding), flip_weight)
+
+
+def apply_fir(x: Tensor, fir: Fir | None) -> Tensor:
+    return x if fir is None else upfirdn2d(x, fir.f, padding=fir.padding, gain=fir.gain)
+
+
+def _before_fir(x: Tensor, w: Tensor, f: Tensor | None, up: int, padding: Sides,
+                flip_weight: bool) -> tuple[Tensor, Fir | None]:
+    """Zero-insertion and true convolution are one strided transposed convolution, at 1/up² of the arithmetic; then FIR.
 
     The transposed convolution's result starts k - 1 before the first sample and lacks the last up - 1 inserted zeros.
     """
-    kh, kw = w.shape[2:]
-    x = conv_transpose2d(x, w.transpose(0, 1), stride=(up, up))
+    if up == 1:
+        return conv2d(x, w if flip_weight else w.flip(2, 3), padding=padding), None
     padding = add_paddings(padding, up_padding(f, (up, up)))
-    return upfirdn2d(x, f, padding=add_paddings(padding, (1 - kw, up - kw, 1 - kh, up - kh)), gain=up ** 2)
+    kh, kw = w.shape[2:]
+    if kh == kw == 1:
+        return upfirdn2d(conv2d(x, w), f, up=up, padding=padding, gain=up ** 2), None
+    x = conv_transpose2d(x, (w.flip(2, 3) if flip_weight else w).transpose(0, 1), stride=(up, up))
+    return x, Fir(f, add_paddings(padding, (1 - kw, up - kw, 1 - kh, up - kh)), up ** 2)
 
 
 def _check(x: Tensor, w: Tensor, f: Tensor | None, up: int, down: int, padding: Padding) -> Sides:

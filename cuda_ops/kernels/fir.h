@@ -60,9 +60,12 @@ struct Filter {
 // `length` samples of src, and zeros up to the next multiple of 16 into dst.
 template <int N, class T>
 void weigh(float* dst, const T* src, int64_t stride, const float* taps, int64_t count, int64_t length) {
+    float held[N + 1];                   // in registers: a store into dst can't change them
+    std::copy_n(taps, N, held);
+    const float* by = N ? held : taps;
     auto at = [&](int64_t i, auto&& sample) {
         vec sum = {};
-        for (int64_t k = 0; k < (N ? N : count); k++) sum += splat(taps[k]) * sample(src + i + k * stride);
+        for (int64_t k = 0; k < (N ? N : count); k++) sum += splat(by[k]) * sample(src + i + k * stride);
         store(dst + i, sum);
     };
     int64_t i = 0, rest = length % LANES;
@@ -110,6 +113,8 @@ struct Columns {
     }
 };
 
+struct alignas(64) Line { float floats[LANES]; };
+
 // Resamples x [n, y.in, x.in, c]: each row of the result goes, in cache and as floats, to finish(row, sample, oy, ox,
 // count) for `count` pixels from ox on; up to 15 floats beyond them may be read.
 template <class T> class Resampler {
@@ -123,15 +128,16 @@ public:
         int64_t bands = (y.out + BAND - 1) / BAND, tiles = (x.out + tile - 1) / tile;
         #pragma omp parallel num_threads(threads)
         {
-            std::vector<float> met(all * span + 2 * LANES), row(tile * c + LANES);
+            std::vector<Line> met_lines(all * span / LANES + 3), row_lines(tile * c / LANES + 2);
+            float *met = met_lines[0].floats, *row = row_lines[0].floats;
             #pragma omp for schedule(dynamic)
             for (int64_t task = 0; task < n * bands * tiles; task++) {
                 int64_t sample = task / tiles / bands, band = task / tiles % bands * BAND, ox = task % tiles * tile;
                 int64_t count = std::min(tile, x.out - ox);
                 Columns columns(x, ox, ox + count, c);
-                std::fill(met.begin(), met.end(), 0.f);
+                std::fill(met_lines.begin(), met_lines.end(), Line{});
                 for (int64_t oy = band; oy < std::min(band + BAND, y.out); oy++) {
-                    const float* result = filtered(met.data(), row.data(), columns, sample, oy);
+                    const float* result = filtered(met, row, columns, sample, oy);
                     finish(result, sample, oy, ox, count);
                 }
             }
@@ -139,7 +145,7 @@ public:
     }
 
 private:
-    static constexpr int64_t TILE = 4096, BAND = 32;     // floats, so that a tile's few rows stay in cache; rows
+    static constexpr int64_t TILE = 1024, BAND = 32;     // floats, so that a tile's few rows stay in cache; rows
     const T* image;
     int64_t c;
     Axis y, x;
