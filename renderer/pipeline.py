@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,11 +22,13 @@ from nets.errors import UserError, one_line
 from nets.stages import all_taps
 from renderer import device as devices
 from renderer import latents, view
+from renderer.choices import reasons
 from renderer.gallery import Gallery
 from renderer.info import fit, grows, tap_info
 from renderer.look import Look
 from renderer.opened import Network, Opened
 from renderer.resume import Observed
+from renderer.rounding import Exact
 from renderer.score import score
 from renderer.steps import Early, Memo, Progress, Run, keep_quiet, never, quiet
 from renderer.strip import Strip
@@ -36,10 +39,12 @@ from renderer.types import (
     OpStatus,
     RenderRequest,
     RenderResult,
+    Rounding,
     StageTime,
 )
 
 CACHE_BYTES = 1 << 30                    # of stage states
+WITHOUT = {"strip": "the strip of layers is not complete", "rounding": "the picture is not compared with fp32"}
 
 
 class Pipeline:
@@ -49,8 +54,8 @@ class Pipeline:
         self._opened = Opened()
         self._synthesis = Synthesis(cache_bytes)
         self._strip = Strip(self._synthesis)
-        self._setting, self._ops, self._ws, self._signal = (Memo() for _ in range(4))
-        self._look, self._gallery = Look(), Gallery(self._synthesis)
+        self._setting, self._ops, self._reasons, self._ws, self._signal = (Memo() for _ in range(5))
+        self._look, self._gallery, self._exact = Look(), Gallery(self._synthesis), Exact()
 
     # -- faces --------------------------------------------------------------------------------------------------------
 
@@ -72,16 +77,18 @@ class Pipeline:
             run.known["details"] = traceback.format_exc()
         result = RenderResult(request, times=tuple(run.times), seconds=time.perf_counter() - began,
                               cache_bytes=self._synthesis.states.bytes, **run.known)
-        return result if run.rest is None or result.error else self._finish(run, result, early)
+        return result if result.error else self._finish(run, result, early)
 
     def _finish(self, run: Run, result: RenderResult, early: Early) -> RenderResult:
-        """Hands out the answer, then completes its strip; failing at that takes nothing back."""
-        early(result)
-        try:
-            return replace(result, strip=self._guarded(lambda: self._within(run, run.rest)))
-        except Exception as error:
-            note = f"the strip of layers is not complete: {one_line(str(error))}"
-            return replace(result, notes=(*result.notes, note))
+        """Hands out the answer, then does the rest part by part; failing at one takes nothing back."""
+        for part, work in run.rest.items():
+            early(result)
+            try:
+                result = replace(result, **{part: self._guarded(partial(self._within, run, work))})
+            except Exception as error:
+                note = f"{WITHOUT[part]}: {one_line(str(error))}"
+                result = replace(result, notes=(*result.notes, note))
+        return result
 
     @staticmethod
     def _within(run: Run, work: Callable):
@@ -100,6 +107,11 @@ class Pipeline:
         run = Run(request, progress=progress, strict=True)
         self._guarded(lambda: self._answer(run))
         return run.known["picture"]
+
+    def rounding(self, request: RenderRequest) -> Rounding:
+        """How the picture of one request differs from the same in fp32. Raises UserError as `tensor` does."""
+        run = Run(request, strict=True)
+        return self._guarded(lambda: self._within(run, lambda: self._round(run)))
 
     def fitted(self, request: RenderRequest) -> RenderRequest:
         """`request` without the parts that its network has no use for, as `render` takes it. Raises UserError."""
@@ -136,6 +148,8 @@ class Pipeline:
             if request.table is None and request.seeds is None:
                 signal = self._run_stages(run, setting, request, strip)
                 self._look.show(run, setting, request, signal, self._signal.key)
+                if not run.strict:
+                    self._exact.fill(run, setting, request, self._ws.value, signal)
             else:
                 self._gallery.show(run, setting, request)
         run.known["memory_bytes"] = devices.memory_bytes(setting.network.device)
@@ -144,6 +158,11 @@ class Pipeline:
         with torch.inference_mode(), dispatch.use(run.request.checkpoint.backend):
             signal = self._run_stages(run, *self._prepare(run))
         return signal.to("cpu", torch.float32, copy=True)
+
+    def _round(self, run: Run) -> Rounding:
+        setting, request = self._prepare(run)
+        signal = self._run_stages(run, setting, request)
+        return self._exact.rounding(run, setting, request, self._ws.value, signal)
 
     def _score(self, checkpoint: Checkpoint, images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         self.clear()
@@ -169,7 +188,8 @@ class Pipeline:
         config = network.generator.config
         precision = devices.choose_precision(checkpoint.precision, network.device, config)
         ops = self._ops.get((network.device, checkpoint.backend), lambda: _ops(network.device, checkpoint.backend))
-        run.known.update(info=network.info, device=devices.describe(network.device), precision=precision, ops=ops)
+        run.known.update(info=network.info, device=devices.describe(network.device), precision=precision, ops=ops,
+                         reasons=self._reasons.get((network.device,), lambda: reasons(network.device)))
         lod = run.request.synth.lod if grows(config) else None
         key = network.key, precision, checkpoint.backend, lod
         setting = self._setting.get(key, lambda: self._set(key, network, precision, lod))
@@ -181,10 +201,13 @@ class Pipeline:
 
     def _set(self, key: tuple, network: Network, precision: str, lod: float | None) -> Setting:
         self._synthesis.clear()
-        network.generator.synthesis.precision = devices.PRECISIONS[precision]
-        stages = network.generator.synthesis.stages(lod)
+        synthesis = network.generator.synthesis
+        synthesis.precision = torch.float32
+        exact = None if precision == "fp32" else synthesis.stages(lod)
+        synthesis.precision = devices.PRECISIONS[precision]
+        stages = synthesis.stages(lod)
         info = replace(network.info, taps=tuple(map(tap_info, all_taps(stages))))
-        return Setting(key, network, stages, info)
+        return Setting(key, network, stages, exact, info)
 
     def _run_stages(self, run: Run, setting: Setting, request: RenderRequest, strip: bool = False) -> Tensor:
         """The tap's value [N, C, H, W]; with `strip` summaries of what ran."""
@@ -206,11 +229,11 @@ class Pipeline:
 
     # -- memory -------------------------------------------------------------------------------------------------------
 
-    def _shown(self) -> tuple[Memo | Strip | Look | Gallery, ...]:
-        return self._strip, self._signal, self._look, self._gallery
+    def _shown(self) -> tuple[Memo | Strip | Look | Gallery | Exact, ...]:
+        return self._strip, self._signal, self._look, self._gallery, self._exact
 
     @staticmethod
-    def _forget(*memos: Memo | Strip | Look | Gallery) -> None:
+    def _forget(*memos: Memo | Strip | Look | Gallery | Exact) -> None:
         for memo in memos:
             memo.clear()
 
@@ -239,5 +262,5 @@ def _ops(device: torch.device, backend: str) -> tuple[OpStatus, ...]:
     """Each op's backend on `device`; a forced one is all there is to say."""
     found = dispatch.status(device)
     if backend == "auto":
-        return tuple(OpStatus(op.op, op.backend, tuple(op.reasons)) for op in found)
+        return tuple(OpStatus(op.op, op.backend, tuple(op.reasons), op.details) for op in found)
     return tuple(OpStatus(op.op, backend, ("chosen by hand",)) for op in found)

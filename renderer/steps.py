@@ -57,7 +57,7 @@ class Run:
         self.known: dict = {}                    # fields of RenderResult
         self.times: list[StageTime] = []
         self.strip = request.strip and not strict and request.table is None and request.seeds is None
-        self.rest: Callable | None = None        # completes the strip
+        self.rest: dict[str, Callable] = {}      # fields of RenderResult that may follow the answer
 
     def add(self, notes: tuple[str, ...] = (), **known) -> None:
         """Fields of the result; notes come after those there are."""

@@ -26,7 +26,7 @@ class Strip:
         return self._in_haste % EVERY == 0
 
     def fill(self, run: Run, setting: Setting, request: RenderRequest, ws: Tensor) -> None:
-        """Sets `run`'s strip to what is known of it after the pass, and `run.rest` to the work that is left."""
+        """Sets `run`'s strip to what is known of it after the pass, and in `run.rest` the work that is left."""
         key = setting.key, request.latent, request.mix, request.synth
 
         def whole() -> tuple[TapSummary, ...]:
@@ -35,5 +35,5 @@ class Strip:
         if len(known) == len(setting.info.taps) and all(summary.current for summary in known):
             known = whole()              # nothing is left to run
         else:
-            run.rest = whole
+            run.rest["strip"] = whole
         run.add(strip=known)

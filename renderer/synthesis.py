@@ -26,6 +26,7 @@ class Setting:
     key: tuple
     network: Network
     stages: list[Stage]
+    exact: list[Stage] | None            # the same in fp32; None: these are
     info: ModelInfo                      # with this level of detail's taps
 
 

@@ -5,6 +5,7 @@ Undo is a list of requests, a preset is a request, a screenshot's metadata is a 
 """
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -266,6 +267,28 @@ class OpStatus:
     op: str
     backend: str                         # reference | cpu | cuda
     reasons: tuple[str, ...]             # 'cuda: no CUDA device'
+    details: str = ""                    # the compiler's words, where kernels could not be built
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How a picture differs from the same in fp32, in its 8-bit levels before these are rounded and coloured."""
+    largest: float                       # 0..255
+    rms: float                           # 0..255
+
+    @property
+    def psnr_db(self) -> float:
+        """Peak signal to noise: of all levels to `rms`; infinite where the pictures are equal."""
+        return 20 * math.log10(255 / self.rms) if self.rms else math.inf
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an option of a chooser can't run here, or what speaks against it."""
+    chooser: str                         # device | precision | backend
+    option: str                          # 'cuda'
+    text: str                            # 'this PyTorch was built without CUDA'
+    runs: bool                           # it can be chosen all the same
 
 
 @dataclass(frozen=True)
@@ -293,7 +316,9 @@ class RenderResult:
     seconds: float = 0.0                 # the whole request
     device: str = ""                     # 'CPU (1 of 2 threads)', 'NVIDIA H200', ...
     precision: str = ""
+    rounding: Rounding | None = None     # one picture, not in fp32: against fp32, once that is rendered too
     ops: tuple[OpStatus, ...] = ()
+    reasons: tuple[Reason, ...] = ()     # options of device, precision and backend that have something against them
     memory_bytes: int = 0                # of the process (CPU) or the device
     cache_bytes: int = 0                 # held by stage states
     error: str | None = None             # one sentence

@@ -40,8 +40,7 @@ def draw(picked: Picked, shape: tuple[int, int, int], view: View) -> Drawn:
     in_colour = view.mode in ("rgb", "pca")
     y, bad, low, high = _finite(picked.y, together=in_colour)
     centre, half = _scale(y, low, high, view.range)
-    gain = 10 ** (min(max(view.gain_db, -MAX_GAIN_DB), MAX_GAIN_DB) / 20)
-    offset = min(max(view.offset, -MAX_OFFSET), MAX_OFFSET)
+    gain, offset = _exposure(view)
     shown = _bytes((y - centre).div_(half.to(y)[:, None, None]), gain, offset)
     cells = None
     if view.mode == "sheet":
@@ -57,6 +56,14 @@ def draw(picked: Picked, shape: tuple[int, int, int], view: View) -> Drawn:
     if cells is not None:
         _clear_rest(pixels, cells)
     return Drawn(read_only(pixels), _limits(centre, half, gain, offset), cells)
+
+
+def levels(picked: Picked, view: View) -> Tensor:
+    """What was picked in the levels it is shown in before they are rounded, 0..255: float32 [K, h, w]. What is not
+    finite counts as 0."""
+    y, _, low, high = _finite(picked.y, together=False)
+    centre, half = _scale(y, low, high, view.range)
+    return _levels((y - centre).div_(half.to(y)[:, None, None]), *_exposure(view))
 
 
 def _finite(y: Tensor, together: bool) -> tuple[Tensor, np.ndarray | None, float, float]:
@@ -114,10 +121,19 @@ def _clear_rest(pixels: np.ndarray, cells: Cells) -> None:
         pixels[-cells.size[0]:, -rest * cells.size[1]:] = BACKDROP
 
 
+def _exposure(view: View) -> tuple[float, float]:
+    """(gain, offset)."""
+    gain = 10 ** (min(max(view.gain_db, -MAX_GAIN_DB), MAX_GAIN_DB) / 20)
+    return gain, min(max(view.offset, -MAX_OFFSET), MAX_OFFSET)
+
+
 def _bytes(s: Tensor, gain: float = 1.0, offset: float = 0.0) -> np.ndarray:
-    """y = gain s + offset from -1..1 to 0..255, clipped: uint8."""
-    level = (s * (127.5 * gain)).add_(127.5 * offset + 127.5)
-    return level.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
+    return _levels(s, gain, offset).round_().to(torch.uint8).cpu().numpy()
+
+
+def _levels(s: Tensor, gain: float, offset: float) -> Tensor:
+    """y = gain s + offset from -1..1 to 0..255, clipped."""
+    return (s * (127.5 * gain)).add_(127.5 * offset + 127.5).clamp_(0, 255)
 
 
 def stats(x: Tensor, name: str, clamp: float | None) -> TapStats:
