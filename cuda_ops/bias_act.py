@@ -168,7 +168,8 @@ class _BiasAct(torch.autograd.Function):
         x, b = ctx.saved_tensors
         with dispatch.use(ctx.backend):              # a device's backward runs in a thread of its own
             dx = bias_act_grad(dy, x, b, *ctx.options)
-        db = dx.movedim(ctx.options[0], 0).flatten(1).sum(1).to(b.dtype) if ctx.needs_input_grad[1] else None
+        others = [i for i in range(x.ndim) if i != ctx.options[0]]
+        db = (dx.sum(others) if others else dx).to(b.dtype) if ctx.needs_input_grad[1] else None
         return dx, db, None, None, None, None, None
 
 

@@ -21,9 +21,9 @@ void each_piece(int64_t n, int64_t channels, int64_t inner, const float* b, int6
         const int64_t cuts = (inner + PLANE - 1) / PLANE;
         #pragma omp parallel for num_threads(threads) schedule(static)
         for (int64_t k = 0; k < n / inner * cuts; k++) {
-            const int64_t plane = k / cuts, start = k % cuts * PLANE;
+            const int64_t plane = cuts == 1 ? k : k / cuts, start = (k - plane * cuts) * PLANE;
             float bias[LANES];
-            std::fill(bias, bias + LANES, b ? b[plane % channels] : 0.0f);
+            store(bias, splat(b ? b[channels == 1 ? 0 : plane % channels] : 0.0f));
             piece(plane * inner + start, std::min(PLANE, inner - start), bias, int64_t(0));
         }
         return;
@@ -42,18 +42,18 @@ void each_piece(int64_t n, int64_t channels, int64_t inner, const float* b, int6
 // ---- activations ----------------------------------------------------------------------------------------------------
 
 // exp(x) - 1 and exp(x): x = k ln 2 + r with |r| <= ln 2 / 2, Taylor's series of exp(r) - 1 to the term r^7 / 7!, whose
-// remainder is below 2^-25 of it. Below -87 exp is 0 to float32's normal numbers, above 88.7 infinite.
+// remainder is below 2^-25 of it. Beyond 88.8 exp is infinite in float32, below -104 it is 0.
 struct Exp { vec minus_one, whole; };
 
 inline Exp expm1_exp(vec x) {
-    const vec bounded = select(x > 88.8f, splat(88.8f), select(x < -87.3f, splat(-87.3f), x));
+    const vec bounded = select(x > 88.8f, splat(88.8f), select(x < -104.0f, splat(-104), x));
     const vec shifted = bounded * 1.44269504f + 12582912.0f;           // 1.5 * 2^23: rounds to a whole number
     const vec k = shifted - 12582912.0f;
     const vec r = (bounded - k * 0.693359375f) + k * 2.12194440e-4f;   // ln 2 in two parts, the first one exact
     vec p = splat(1 / 5040.0f);
     for (float c : {1 / 720.0f, 1 / 120.0f, 1 / 24.0f, 1 / 6.0f, 0.5f}) p = p * r + c;
     p = p * r * r + r;
-    // 2^k in two factors, as 2^128 is no float.
+    // 2^k in two factors: neither 2^128 nor 2^-150 is a float.
     const ivec e = __builtin_convertvector(k, ivec), half = e >> 1, rest = e - half;
     const ivec low = (half + 127) << 23, high = (rest + 127) << 23;
     vec a, c;
