@@ -1,22 +1,19 @@
 """Convolution whose weights are modulated by a style: StyleGAN2's (sec. 2.2, eqs. 1-3) and StyleGAN3's.
 
 Modulation multiplies each input channel of the weights by the style; demodulation gives every output channel's weights
-unit length, so that unit-variance input keeps unit variance. The same numbers come out when the activations
-are multiplied instead, by the style before and by the demodulation after one convolution shared by all samples.
+unit length, so that unit-variance input keeps unit variance. The same numbers come out when input and output channels
+of the convolution are scaled instead, and that is what `scaled_conv2d` is left to do in its cheapest way.
 """
 from __future__ import annotations
-
-from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from cuda_ops.conv2d_resample import conv2d_resample
+from cuda_ops.kept import kept
 from cuda_ops.upfirdn2d import Padding, check_image
 
 EPSILON = 1e-8                                       # of the demodulation (StyleGAN2 eq. 3)
-Convolution = Callable[[Tensor, Tensor], Tensor]     # of x [N, I, H, W] with w [O, I, k, k]
 
 
 def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, up: int = 1, down: int = 1,
@@ -31,11 +28,10 @@ def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool 
     weight, style = _check(x, weight, style)
     scale = None
     if demodulate:
-        if scaled_weights:
-            weight = weight / weight[0].numel() ** 0.5
-        scale = _demodulation(weight, style)
-    conv = partial(conv2d_resample, f=resample_filter, up=up, down=down, padding=padding, flip_weight=flip_weight)
-    return _modulated(x, weight, style, scale, conv)
+        epsilon = EPSILON * weight[0].numel() if scaled_weights else EPSILON
+        scale = _demodulation(_energy(weight), style, epsilon)
+        weight, style, scale = _within_range(x, weight, style, scale)
+    return conv2d_resample(x, weight, resample_filter, up, down, padding, flip_weight, style, scale)
 
 
 def modulated_conv2d_sg3(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, padding: Padding = 0,
@@ -49,44 +45,31 @@ def modulated_conv2d_sg3(x: Tensor, weight: Tensor, style: Tensor, demodulate: b
     weight, style = _check(x, weight, style)
     scale = None
     if demodulate:
-        weight = weight * weight.square().mean((1, 2, 3), keepdim=True).rsqrt()
+        energy = _energy(weight)
+        per_rms = (energy.sum(1) / weight[0].numel()).rsqrt()                             # [O]
         style = style * style.square().mean().rsqrt()
-        scale = _demodulation(weight, style)
+        scale = _demodulation(energy * per_rms.square()[:, None], style, EPSILON) * per_rms
+        weight, style, scale = _within_range(x, weight, style, scale)
     if input_gain is not None:
         style = style * input_gain
-    return _modulated(x, weight, style, scale, partial(conv2d_resample, padding=padding))
+    return conv2d_resample(x, weight, padding=padding, style=style, scale=scale)
 
 
-def _demodulation(weight: Tensor, style: Tensor) -> Tensor:
+def _energy(weight: Tensor) -> Tensor:
+    """The sum of squares over the kernel, [O, I]: all that demodulation needs of the weights."""
+    return kept(weight, "energy", lambda w: torch.einsum("oikl,oikl->oi", w, w))
+
+
+def _demodulation(energy: Tensor, style: Tensor, epsilon: float) -> Tensor:
     """1 / sqrt(sum over I, k of (style * weight)² + epsilon), [N, O] (StyleGAN2 eq. 3)."""
-    energy = torch.einsum("oikl,oikl->oi", weight, weight)
-    return (style.square() @ energy.T + EPSILON).rsqrt()
+    return (style.square() @ energy.T + epsilon).rsqrt()
 
 
-def _modulated(x: Tensor, weight: Tensor, style: Tensor, scale: Tensor | None, conv: Convolution) -> Tensor:
-    """Multiplies whichever is less: a single sample with more activations than weights has its weights modulated."""
-    if len(x) == 1 and weight.numel() < x.numel():
-        return _on_weights(x, weight, style, scale, conv)
-    return _on_activations(x, weight, style, scale, conv)
-
-
-def _on_weights(x: Tensor, weight: Tensor, style: Tensor, scale: Tensor | None, conv: Convolution) -> Tensor:
-    weight = weight * style[0, :, None, None]
-    if scale is not None:
-        weight = weight * scale[0, :, None, None, None]
-    return conv(x, weight)
-
-
-def _on_activations(x: Tensor, weight: Tensor, style: Tensor, scale: Tensor | None, conv: Convolution) -> Tensor:
-    if scale is not None and x.dtype == torch.float16:
-        weight, style, scale = _within_half_range(weight, style, scale)
-    x = conv(x * style.to(x.dtype)[:, :, None, None], weight)
-    return x if scale is None else x * scale.to(x.dtype)[:, :, None, None]
-
-
-def _within_half_range(weight: Tensor, style: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Shrinks weights and styles, in float32, so that sums over I k² products stay finite in float16 (spec); `scale`
+def _within_range(x: Tensor, weight: Tensor, style: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """In float16, shrinks weights and styles, in float32, so that sums over I k² products stay finite (spec); `scale`
     undoes it exactly."""
+    if x.dtype != torch.float16:
+        return weight, style, scale
     tiny = torch.finfo(torch.float32).tiny           # an all-zero channel stays zero
     weight_max = (weight[0].numel() ** 0.5 * weight.abs().amax((1, 2, 3))).clamp_min(tiny)
     style_max = style.abs().amax(1, keepdim=True).clamp_min(tiny)

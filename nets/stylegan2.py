@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from cuda_ops.bias_act import bias_act
-from cuda_ops.modulated_conv2d import modulated_conv2d
+from cuda_ops.modulated_conv2d import modulated_conv2d, modulated_conv2d_before_fir
+from cuda_ops.noise_act import add_noise, demodulated, noise_act
 from cuda_ops.upfirdn2d import setup_filter, upsample2d
 from nets import generator
 from nets.config import StyleGAN2Config, channels_at
@@ -40,16 +41,22 @@ class Layer(nn.Module):
         config = self.config
         style = self.affine(w)                                                # [N, C_in]
         watch(f"{self.name}.style", style[:, :, None, None])
-        x = modulated_conv2d(x, self.weight, style, up=self.up, padding=1, resample_filter=self.resample_filter,
-                             flip_weight=self.up == 1, scaled_weights=config.scaled_weights)
-        watch(f"{self.name}.conv", x)
-        if config.use_noise:
-            if noise is not None:
-                x = x + (noise * self.noise_strength).to(x.dtype)
-            watch(f"{self.name}.noise", x)
-        x = bias_act(x, self.bias.to(x.dtype), act=config.activation, clamp=config.conv_clamp)
+        x, scale, fir = modulated_conv2d_before_fir(
+            x, self.weight, style, up=self.up, padding=1, resample_filter=self.resample_filter,
+            flip_weight=self.up == 1, scaled_weights=config.scaled_weights)
+        strength = self.noise_strength if config.use_noise else None
+        if watch is not ignore:
+            self._show_steps(demodulated(x, scale, fir), noise, strength, watch)
+        x = noise_act(x, noise, strength, self.bias, act=config.activation, clamp=config.conv_clamp,
+                      scale=scale, fir=fir, overwrite=True)
         watch(f"{self.name}.act", x)
         return x
+
+    def _show_steps(self, x: Tensor, noise: Tensor | None, strength: Tensor | None, watch: Watch) -> None:
+        """What `noise_act` passes through, computed beside it: a watched layer hands on the same bits."""
+        watch(f"{self.name}.conv", x)
+        if strength is not None:
+            watch(f"{self.name}.noise", add_noise(x, noise, strength))
 
     def stage(self, w_row: int, dtype: torch.dtype, keep_input: bool = False) -> Stage:
         """`keep_input`: the state keeps x for the residual branch."""
