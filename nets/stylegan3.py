@@ -86,7 +86,7 @@ class Layer(nn.Module):
                              lowpass(g.down_taps, g.out_cutoff, 2 * g.out_half_width, rate, g.radial_down))
 
     def forward(self, x: Tensor, w: Tensor, update_ema: bool = False, watch: Watch = ignore) -> Tensor:
-        """Watched, the layer runs step by step, so that what the fused op hides can be seen."""
+        """Watched, what the fused op hides is computed beside it; the result is the fused one all the same."""
         g = self.geometry
         if update_ema:
             self._move_magnitude(x.detach())
@@ -98,11 +98,11 @@ class Layer(nn.Module):
         gain, slope = (1.0, 1.0) if g.is_torgb else (math.sqrt(2), 0.2)
         given = (x, self.up_filter, self.down_filter, self.bias.to(x.dtype), g.up_factor, g.down_factor, g.padding,
                  gain, slope, g.conv_clamp)
-        if watch is ignore:
-            return filtered_lrelu(*given)
-        up, act, out = filtered_lrelu_steps(*given)
-        for step, value in (("conv", x), ("up", up), ("act", act), ("out", out)):
-            watch(f"{g.name}.{step}", value)
+        out = filtered_lrelu(*given)
+        if watch is not ignore:
+            up, act = filtered_lrelu_steps(*given)
+            for step, value in (("conv", x), ("up", up), ("act", act), ("out", out)):
+                watch(f"{g.name}.{step}", value)
         return out
 
     @torch.no_grad()
