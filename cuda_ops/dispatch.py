@@ -85,9 +85,10 @@ def choose(op: str, x: Tensor) -> Callable:
     return next(_candidates[op][backend].run for backend in BACKENDS if not _why_not(op, backend, x))
 
 
-def status(device: torch.device | str) -> list[OpStatus]:
-    """Per op, the backend that 'auto' picks for float32 tensors on `device`, with the reasons of those passed over."""
-    x = torch.empty(1, 1, 1, 1, device=device)
+def status(device: torch.device | str, dtype: torch.dtype = torch.float32) -> list[OpStatus]:
+    """Per op, the backend that 'auto' picks for tensors of `dtype` on `device`, with the reasons of those passed over.
+    """
+    x = torch.empty(1, 1, 1, 1, device=device, dtype=dtype)
     return [_status(op, x) for op in sorted(_candidates)]
 
 

@@ -261,22 +261,26 @@ def toggle(name: str, value: bool, default: bool, tip: str = "", why_not: str = 
     return default if line.reset else value
 
 
-def menu(name: str, value: str, options: Sequence[str], default: str, tip: str = "", why_not: str = "") -> str:
-    """One of several options, in a list that drops down."""
+def menu(name: str, value: str, options: Sequence[str], default: str, tip: str = "", why_not: str = "",
+         tips: Sequence[str] = (), why_nots: Sequence[str] = ()) -> str:
+    """One of several options, in a list that drops down. `tips`, `why_nots`: as in `drop_down`."""
     with row(name, tip, value != default, why_not) as line:
-        value = drop_down(name, value, options)
+        value = drop_down(name, value, options, tips, why_nots)
     return default if line.reset else value
 
 
-def drop_down(name: str, value: str, options: Sequence[str], tips: Sequence[str] = ()) -> str:
-    """`tips`: one for each option."""
+def drop_down(name: str, value: str, options: Sequence[str], tips: Sequence[str] = (), why_nots: Sequence[str] = (),
+              ) -> str:
+    """`tips`: one for each option; `why_nots` likewise: why it can't be chosen, if it can't."""
     chosen = value
     with combo(name, value) as opened:
         for index, option in enumerate(options if opened else ()):
-            if imgui.selectable(option, option == value)[0]:
-                chosen = option
+            why_not = why_nots[index] if why_nots else ""
+            with disabled(why_not):
+                if imgui.selectable(option, option == value)[0]:
+                    chosen = option
             report.mark(f"{name}/{option}")
-            hint(tips[index] if tips else "")
+            hint(why_not or (tips[index] if tips else ""))
     return chosen
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cuda_ops import dispatch
+from cuda_ops import build, dispatch
 from nets.errors import UserError, one_line
 from nets.stages import all_taps
 from renderer import device as devices
@@ -187,14 +187,16 @@ class Pipeline:
         run.times.append(StageTime("load", time.perf_counter() - began, held))
         config = network.generator.config
         precision = devices.choose_precision(checkpoint.precision, network.device, config)
-        ops = self._ops.get((network.device, checkpoint.backend), lambda: _ops(network.device, checkpoint.backend))
+        trouble = _await_kernels(run, network.device)
+        ops = self._ops.get((network.device, precision, checkpoint.backend),
+                            lambda: _ops(network.device, precision, checkpoint.backend))
         run.known.update(info=network.info, device=devices.describe(network.device), precision=precision, ops=ops,
                          reasons=self._reasons.get((network.device,), lambda: reasons(network.device)))
         lod = run.request.synth.lod if grows(config) else None
         key = network.key, precision, checkpoint.backend, lod
         setting = self._setting.get(key, lambda: self._set(key, network, precision, lod))
         request, notes = fit(run.request, setting.info)
-        run.known.update(info=setting.info, notes=notes)
+        run.known.update(info=setting.info, notes=(*trouble, *notes))
         if notes and run.strict:
             raise UserError(notes[0])
         return setting, request
@@ -258,9 +260,18 @@ class Pipeline:
         self._opened.empty_cache()
 
 
-def _ops(device: torch.device, backend: str) -> tuple[OpStatus, ...]:
-    """Each op's backend on `device`; a forced one is all there is to say."""
-    found = dispatch.status(device)
+def _await_kernels(run: Run, device: torch.device) -> tuple[str, ...]:
+    """Waits for them where that can be said; a note, if ops that could have run on them have to do without."""
+    if device.type != "cpu":
+        return ()
+    library = build.outcome(lambda: run.progress("Compiling the fused kernels for this CPU, once", None))
+    failed = isinstance(library, build.BuildError) and run.request.checkpoint.backend == "auto"
+    return (f"{library}; PyTorch's own operations run instead.",) if failed else ()
+
+
+def _ops(device: torch.device, precision: str, backend: str) -> tuple[OpStatus, ...]:
+    """Each op's backend on `device`, in layers of that precision; a forced one is all there is to say."""
+    found = dispatch.status(device, devices.PRECISIONS[precision])
     if backend == "auto":
         return tuple(OpStatus(op.op, op.backend, tuple(op.reasons), op.details) for op in found)
     return tuple(OpStatus(op.op, backend, ("chosen by hand",)) for op in found)

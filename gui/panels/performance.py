@@ -6,14 +6,16 @@ import time
 from collections import deque
 from dataclasses import replace
 
-from imgui_bundle import ImVec2, imgui
+from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import report, theme, widgets
 from gui.words import file_size, milliseconds
-from renderer.types import Checkpoint, RenderRequest, RenderResult, StageTime
+from renderer.types import Checkpoint, Reason, RenderRequest, RenderResult, StageTime
 
 DEVICES, PRECISIONS = ("auto", "cpu", "cuda", "mps"), ("auto", "fp32", "bf16", "fp16")
 BACKENDS = ("auto", "reference", "cpu", "cuda")
+UNTRIED = ("The CUDA path has not yet run on hardware: its kernels are compiled for every architecture, "
+           "and ran in an emulation of CUDA on the CPU")
 
 
 class FrameTimes:
@@ -41,11 +43,12 @@ class PerformancePanel:
         self._frames = frames
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
-        request = replace(request, checkpoint=_choices(request.checkpoint))
+        request = replace(request, checkpoint=_choices(request.checkpoint, result.reasons))
         if not result.times:
             return request
         frame, slow = self._frames.quantiles()
         widgets.fact("Runs on", f"{result.device.partition(' (')[0]}, {result.precision}", result.device)
+        _rounding(result)
         widgets.fact("Request", milliseconds(result.seconds), "From the request to its picture")
         widgets.fact("Memory", file_size(result.memory_bytes), "Of the process on the CPU, of the device elsewhere")
         widgets.fact("Layer states", file_size(result.cache_bytes),
@@ -57,13 +60,38 @@ class PerformancePanel:
         return request
 
 
-def _choices(checkpoint: Checkpoint) -> Checkpoint:
-    device = widgets.menu("Device", checkpoint.device, DEVICES, "auto", "auto: CUDA if there, else Metal, else the CPU")
-    precision = widgets.menu("Precision", checkpoint.precision, PRECISIONS, "auto",
-                             "auto: fp32 on the CPU, elsewhere what the file asks for")
-    backend = widgets.menu("Backend", checkpoint.backend, BACKENDS, "auto",
-                           "Which implementation of the ops runs; one that can't run here says so")
+def _choices(checkpoint: Checkpoint, reasons: tuple[Reason, ...]) -> Checkpoint:
+    """`reasons` are of the network shown: on another device they may be others."""
+    device = _menu("Device", checkpoint.device, DEVICES, "auto: CUDA if there, else Metal, else the CPU", reasons)
+    precision = _menu("Precision", checkpoint.precision, PRECISIONS,
+                      "bf16: every layer's convolutions in bfloat16; fp16: the layers that the file marks for it; "
+                      "auto: fp32 on the CPU, elsewhere what the file asks for", reasons)
+    for reason in reasons:
+        if (reason.chooser, reason.option) == ("precision", precision):
+            widgets.wrapped(reason.text, "dim")
+            report.mark("Precision note")
+    backend = _menu("Backend", checkpoint.backend, BACKENDS,
+                    f"Which implementation of the ops runs; auto: of each op the fastest that can. {UNTRIED}", reasons)
     return replace(checkpoint, device=device, precision=precision, backend=backend)
+
+
+def _menu(name: str, value: str, options: tuple[str, ...], tip: str, reasons: tuple[Reason, ...]) -> str:
+    """A menu whose options say what speaks against them; those that can't run can't be chosen."""
+    against = {reason.option: reason for reason in reasons if reason.chooser == name.lower()}
+    tips = [against[option].text if option in against else "" for option in options]
+    why_nots = ["" if option not in against or against[option].runs else against[option].text for option in options]
+    return widgets.menu(name, value, options, "auto", tip, tips=tips, why_nots=why_nots)
+
+
+def _rounding(result: RenderResult) -> None:
+    """The error of a precision other than fp32, in the picture in view."""
+    if result.precision == "fp32" or result.stats is None:         # of a table and a grid there is none
+        return
+    found = result.rounding
+    words = f"{found.largest:.2g} max, {found.rms:.2g} RMS, {found.psnr_db:.1f} dB" if found else "…"
+    widgets.fact("Against fp32", words, "The error of the picture in view against the same in fp32, in 8-bit levels: "
+                 "the largest, the root mean square, and the peak signal to noise ratio. It is rendered in fp32 for "
+                 "that when nothing else is to do")
 
 
 def _stages(times: tuple[StageTime, ...]) -> None:
@@ -94,5 +122,12 @@ def _ops(result: RenderResult) -> None:
     for (backend, reasons), names in alike.items():
         widgets.wrapped(f"{', '.join(names)}: {backend}", "text")
         report.mark(f"Ops on {backend}")
+        widgets.hint(UNTRIED if backend == "cuda" else "")
         for reason in reasons:
             widgets.wrapped(reason, "faint")
+            widgets.hint(UNTRIED if reason.startswith("cuda:") else "")
+    for details in dict.fromkeys(op.details for op in result.ops if op.details):
+        with imgui_ctx.tree_node("What the compiler said") as fold:
+            report.mark("What the compiler said")
+            if fold:
+                widgets.wrapped(details, "dim")

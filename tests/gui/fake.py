@@ -8,8 +8,10 @@ from renderer.types import (
     Cells,
     ModelInfo,
     OpStatus,
+    Reason,
     RenderRequest,
     RenderResult,
+    Rounding,
     SpectrumResult,
     StageTime,
     TapInfo,
@@ -18,6 +20,9 @@ from renderer.types import (
 )
 
 RESOLUTION = 64
+REASONS = (Reason("device", "cuda", "this PyTorch was built without CUDA", runs=False),
+           Reason("precision", "bf16", "this CPU has no bfloat16 instructions: bf16 is slower here", runs=True),
+           Reason("backend", "cuda", "the tensor is on cpu", runs=False))
 FILES = {"plain.pkl": 0, "conditional.pkl": 10}
 
 
@@ -115,11 +120,13 @@ def answer(request: RenderRequest) -> RenderResult:
     gain = 10 ** (request.view.gain_db / 20) / (1 if request.view.range == "fixed" else 3.2)
     limits = (-1 - request.view.offset) / gain, (1 - request.view.offset) / gain
     plain = not request.table and not request.seeds
+    precision = "fp32" if request.checkpoint.precision == "auto" else request.checkpoint.precision
+    rounding = Rounding(2.4, 0.31) if precision != "fp32" and plain else None
     return RenderResult(request, info, picture, values if plain else None, limits, cells, stats=stats,
                         strip=strip(info, picture) if request.strip and plain else (),
                         spectrum=spectrum if request.spectrum else None, times=times, seconds=0.12,
-                        device="CPU (1 of 2 threads)", precision="fp32", ops=ops, memory_bytes=310_000_000,
-                        cache_bytes=24_000_000)
+                        device="CPU (1 of 2 threads)", precision=precision, rounding=rounding, ops=ops,
+                        reasons=REASONS, memory_bytes=310_000_000, cache_bytes=24_000_000)
 
 
 class FakeThread:

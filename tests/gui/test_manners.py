@@ -160,6 +160,23 @@ def test_precision_device_and_backend_are_chosen(start):
     assert window.close() == 0
 
 
+def test_what_cannot_run_cannot_be_chosen_and_what_is_slow_can(start):
+    window = start("a/plain.pkl")
+    window.click("Performance/Tab")
+    assert "Performance/Against fp32" not in window.answered()["widgets"]
+    for name in ("Device", "Backend"):
+        window.click(f"Performance/{name}")
+        window.click(f"Performance/{name}/cuda")
+        window.key("Escape")
+    window.click("Performance/Precision")
+    window.click("Performance/Precision/bf16")
+    shown = window.wait(lambda r: "Performance/Against fp32" in r["widgets"])
+    assert "Performance/Precision note" in shown["widgets"]
+    chosen = shown["request"]["checkpoint"]
+    assert (chosen["device"], chosen["precision"], chosen["backend"]) == ("auto", "bf16", "auto")
+    assert window.close() == 0
+
+
 def test_many_pictures_of_many_sizes_leave_memory_flat(start):
     window = start("a/plain.pkl")
     window.answered()
