@@ -66,6 +66,7 @@ class App:
         self._to_do: deque[Callable[[], None]] = deque()     # by the next frame
         self._submitted: RenderRequest | None = None
         self._seen: RenderResult | None = None
+        self._trouble = ""               # of the renderer, said already
         self._views = ViewMemory()
         self._pace = Pace()
         self._frame_began = time.perf_counter()
@@ -144,6 +145,9 @@ class App:
             self.desk.messages.clear()
         if result.notes and result.notes != self.result.notes:
             self.desk.messages.say(" ".join(result.notes))
+        if result.trouble and result.trouble != self._trouble:
+            self._trouble = result.trouble
+            self.desk.messages.say(result.trouble, details="\n".join({op.details for op in result.ops if op.details}))
         if result.error and result.request == self._submitted:
             self.desk.messages.say(result.error, error=True, details=result.details or "")
         known = self.result.info if same_file(self.result.request, result.request) else None

@@ -187,7 +187,7 @@ class Pipeline:
         run.times.append(StageTime("load", time.perf_counter() - began, held))
         config = network.generator.config
         precision = devices.choose_precision(checkpoint.precision, network.device, config)
-        trouble = _await_kernels(run, network.device)
+        run.known["trouble"] = _await_kernels(run, network.device)
         ops = self._ops.get((network.device, precision, checkpoint.backend),
                             lambda: _ops(network.device, precision, checkpoint.backend))
         run.known.update(info=network.info, device=devices.describe(network.device), precision=precision, ops=ops,
@@ -196,7 +196,7 @@ class Pipeline:
         key = network.key, precision, checkpoint.backend, lod
         setting = self._setting.get(key, lambda: self._set(key, network, precision, lod))
         request, notes = fit(run.request, setting.info)
-        run.known.update(info=setting.info, notes=(*trouble, *notes))
+        run.known.update(info=setting.info, notes=notes)
         if notes and run.strict:
             raise UserError(notes[0])
         return setting, request
@@ -260,13 +260,13 @@ class Pipeline:
         self._opened.empty_cache()
 
 
-def _await_kernels(run: Run, device: torch.device) -> tuple[str, ...]:
-    """Waits for them where that can be said; a note, if ops that could have run on them have to do without."""
+def _await_kernels(run: Run, device: torch.device) -> str:
+    """Waits for them where that can be said; a sentence, if ops that could have run on them have to do without."""
     if device.type != "cpu":
-        return ()
+        return ""
     library = build.outcome(lambda: run.progress("Compiling the fused kernels for this CPU, once", None))
     failed = isinstance(library, build.BuildError) and run.request.checkpoint.backend == "auto"
-    return (f"{library}; PyTorch's own operations run instead.",) if failed else ()
+    return f"{library}. PyTorch's own operations run instead." if failed else ""
 
 
 def _ops(device: torch.device, precision: str, backend: str) -> tuple[OpStatus, ...]:

@@ -324,3 +324,4 @@ class RenderResult:
     error: str | None = None             # one sentence
     details: str | None = None           # the trace, for a fold
     notes: tuple[str, ...] = ()          # parts of the request that this network has no use for, one sentence each
+    trouble: str = ""                    # what the renderer does without: kernels that can't be built; details in `ops`
