@@ -19,7 +19,7 @@ try:
     from renderer import arrays, batch, options
     from renderer.content import stamped
     from renderer.images import save_png
-    from renderer.types import Checkpoint, RenderRequest
+    from renderer.types import Checkpoint, RenderRequest, Rounding
 except ModuleNotFoundError as error:
     sys.exit(MISSING.format(error.name))
 
@@ -128,6 +128,8 @@ def command_parser() -> Parser:
     written.add_argument("-o", dest="out", required=True, metavar="OUT",
                          help="OUT.png, OUT.npy, or a folder for --seeds")
     written.add_argument("--format", choices=("png", "npy"), help="of the files in a folder; default png")
+    written.add_argument("--compare-fp32", action="store_true",
+                         help="say on standard error how the picture differs from the same in fp32")
     shown = written.add_mutually_exclusive_group()
     shown.add_argument("--progress", action="store_true", default=None,
                        help="a bar on standard error, also where that is no terminal")
@@ -190,10 +192,17 @@ def render(args) -> None:
             batch.write_each(drawn, request, out, suffix, progress)
         elif suffix == ".png":
             save_png(out, drawn(request), stamped(request))
+            if args.compare_fp32:
+                tell(pipeline.rounding(request))
         elif request.seeds:
             batch.write_seeds(drawn, request, out, progress)
         else:
             arrays.write_npy(out, drawn(request))
+
+
+def tell(rounding: Rounding) -> None:
+    print(f"against fp32, in 8-bit levels: {rounding.largest:.2g} at most, {rounding.rms:.2g} RMS, "
+          f"PSNR {rounding.psnr_db:.1f} dB", file=sys.stderr)
 
 
 def check_output(args, request: RenderRequest, into_folder: bool, suffix: str) -> None:
@@ -202,6 +211,9 @@ def check_output(args, request: RenderRequest, into_folder: bool, suffix: str) -
         "--format is for a folder of --seeds; elsewhere the output's name says it": args.format and not into_folder,
         "--columns and --labels are for many in one picture: -o GRID.png":
             (args.columns is not None or args.labels is not None) and (into_folder or suffix == ".npy"),
+        "--compare-fp32 is for one picture in another precision: --precision bf16 -o ONE.png":
+            args.compare_fp32 and (suffix != ".png" or request.table or request.seeds
+                                   or request.checkpoint.precision == "fp32"),
         "a mixing table is a picture: -o TABLE.png": request.table and suffix == ".npy",
         "a .npy holds the signal itself: --view and its options are for .png":
             suffix == ".npy" and any(getattr(args, option.place) is not None for option in options.OPTIONS

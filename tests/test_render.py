@@ -2,6 +2,7 @@
 import hashlib
 import io
 import pkgutil
+import re
 import shutil
 import signal
 import subprocess
@@ -154,6 +155,20 @@ def test_the_picture_knows_its_file(network, tmp_path, capsys, monkeypatch):
 
 def single(seed: int, **parts) -> np.ndarray:
     return picture_of(RenderRequest(SG2, Latent(float(seed), psi=0.5), **parts))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_precision_and_what_it_costs(precision, tmp_path, capsys):
+    """The numbers told are those of the pictures written, but for the rounding of these to whole levels."""
+    argv = "demo:stylegan2", "--seed", "3", "--device", "cpu"
+    exact = written(tmp_path / "exact.png", *argv)
+    picture = written(tmp_path / "x.png", *argv, "--precision", precision, "--compare-fp32")
+    line, = capsys.readouterr().err.splitlines()
+    largest, rms, psnr = map(float, re.findall(r"[-\d.]+(?= at| RMS| dB)", line))
+    assert abs(largest - abs(picture.astype(int) - exact).max()) <= 1 and 0 < rms <= largest
+    assert psnr == pytest.approx(20 * np.log10(255 / rms), abs=0.5)          # rms is told in two figures
+    assert load_request(str(tmp_path / "x.png")).checkpoint.precision == precision
+
 
 
 @pytest.mark.parametrize("name", ["out/", "out", "made"])
@@ -320,6 +335,7 @@ def test_many_pass_through_memory_one_by_one(tmp_path):
     ("--across 1 --mix-rows 0 --mix-seed 1", "x.png", "--mix-seed"),
     ("--across 1 --mix-rows 0 --seed 1", "x.png", "--seed"), ("--across 1 --mix-rows 99", "x.png", "99"),
     ("--mix-w missing.npy --mix-rows 0", "x.png", "missing.npy"), ("--mix-rows 0", "x.png", "--mix-seed"),
+    ("--compare-fp32 --precision bf16", "x.npy", "ONE.png"), ("--compare-fp32 --precision fp32", "x.png", "another"),
     ("--state {}", "x.png", "stylescope"), ("--state {", "x.png", "JSON"), ("--progress --quiet", "x.png", "--quiet")])
 def test_refusals_of_options(options, out, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
