@@ -9,10 +9,11 @@ from math import inf
 import torch
 from torch import Tensor
 
-from cuda_ops import dispatch, native
+from cuda_ops import cuda_launch, dispatch, native
 from cuda_ops.bias_act import ACTIVATIONS, bias_act
 from cuda_ops.conv2d_resample import Fir, apply_fir
-from cuda_ops.upfirdn2d import check_image, filter_size
+from cuda_ops.cuda_launch import Launch
+from cuda_ops.upfirdn2d import check_image, filter_size, fir_tiles
 
 # --- steps -----------------------------------------------------------------------------------------------------------
 
@@ -64,6 +65,62 @@ def _taps(fir: Fir | None) -> Tensor:
     return (f.outer(f) if f.ndim == 1 else f).flip(0, 1)
 
 
+# --- cuda ------------------------------------------------------------------------------------------------------------
+
+FUSED_TAPS = ((4, 4),)                   # [fh, fw] of [1, 3, 3, 1]; any other filter takes a pass of its own
+
+
+@dispatch.register("noise_act", "cuda", cuda_launch.why_not)
+def _cuda(x: Tensor, scale: Tensor | None, fir: Fir | None, noise: Tensor | None, strength: Tensor | None,
+          b: Tensor | None, act: str, alpha: float, gain: float, clamp: float | None, overwrite: bool) -> Tensor:
+    """As `_reference`, in one pass over memory: kernels/noise_act.cu. Rarer activations and filters take another."""
+    if act not in ("linear", "lrelu"):
+        x = _cuda(x, scale, fir, noise, strength, b, "linear", 0, 1, None, overwrite)
+        return bias_act(x, None, act=act, alpha=alpha, gain=gain, clamp=clamp)
+    if fir is not None and (fir.f is None or fir.f.shape not in FUSED_TAPS):
+        x, fir, overwrite = apply_fir(x, fir), None, True
+    layout = cuda_launch.layout(x)
+    x = x.contiguous(memory_format=layout)
+    given = [None if t is None else t.float().contiguous() for t in (scale, noise, strength, b)]
+    oh, ow = _filtered_size(x, fir)
+    step = (*given, x.shape[1], oh * ow if noise is not None and len(noise) > 1 else 0,
+            1.0 if act == "linear" else float(alpha), float(gain), inf if clamp is None else float(clamp))
+    if fir is not None:
+        y = torch.empty((*x.shape[:2], oh, ow), dtype=x.dtype, device=x.device, memory_format=layout)
+        cuda_launch.launch(x, _filtered(x, y, fir, step, layout))
+        return y
+    y = x if overwrite else torch.empty_like(x)
+    cuda_launch.launch(x, _elementwise(x, y, step, layout))
+    return y
+
+
+def _elementwise(x: Tensor, y: Tensor, step: tuple, layout: torch.memory_format) -> Launch:
+    """A thread for every 16 bytes."""
+    n, c, h, w = x.shape
+    sizes = (n * c, h * w, 1) if layout == torch.contiguous_format else (n, h * w, c)
+    blocks = -(-x.numel() * x.element_size() // (16 * 256))
+    return Launch("noise_act.cu", f"noise_act<{cuda_launch.C_TYPES[x.dtype]}>", (blocks, 1, 1), (256, 1, 1),
+                  (x, y, *step, *sizes))
+
+
+def _filtered(x: Tensor, y: Tensor, fir: Fir, step: tuple, layout: torch.memory_format) -> Launch:
+    n, c, h, w = x.shape
+    if layout == torch.contiguous_format:
+        n, c = n * c, 1
+    f, oh, ow = _taps(fir).contiguous(), *y.shape[2:]
+    channels, *tiles, blocks = fir_tiles(n, c, oh, ow, (1, 1), (1, 1))
+    kernel = f"noise_act_fir<{cuda_launch.C_TYPES[x.dtype]}, {f.shape[1]}, {f.shape[0]}, {channels}>"
+    return Launch("noise_act.cu", kernel, (blocks, 1, 1), (256, 1, 1),
+                  (x, y, *step, f, c, h, w, oh, ow, fir.padding[0], fir.padding[2], *tiles))
+
+
+def _filtered_size(x: Tensor, fir: Fir | None) -> tuple[int, int]:
+    """(height, width) of x after `fir`."""
+    (h, w), (x0, x1, y0, y1) = x.shape[2:], fir.padding if fir else (0, 0, 0, 0)
+    fw, fh = filter_size(fir.f if fir else None)
+    return h + y0 + y1 - fh + 1, w + x0 + x1 - fw + 1
+
+
 # --- public ----------------------------------------------------------------------------------------------------------
 
 def noise_act(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor | None, act: str = "linear",
@@ -94,9 +151,7 @@ def _check(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor |
         raise ValueError(f"activation '{act}' is not one of {', '.join(ACTIVATIONS)}")
     if clamp is not None and clamp < 0:
         raise ValueError(f"clamp is at least 0, not {clamp}")
-    (n, c, h, w), (x0, x1, y0, y1) = x.shape, fir.padding if fir else (0, 0, 0, 0)
-    fw, fh = filter_size(fir.f if fir else None)
-    h, w = h + y0 + y1 - fh + 1, w + x0 + x1 - fw + 1
+    (n, c), (h, w), (fw, fh) = x.shape[:2], _filtered_size(x, fir), filter_size(fir.f if fir else None)
     if min(h, w) < 1:
         raise ValueError(f"the padded image of {w + fw - 1}x{h + fh - 1} is smaller than the filter of {fw}x{fh} taps")
     if noise is not None and (noise.shape[0] not in (1, n) or noise.shape[1:] != (1, h, w) or strength is None):

@@ -176,14 +176,21 @@ def _cuda(x: Tensor, f: Tensor, up: tuple[int, int], down: tuple[int, int], padd
 
 
 def _tiled(x: Tensor, f: Tensor, y: Tensor, up: tuple[int, int], down: tuple[int, int], n: int, sizes: tuple) -> Launch:
-    """Tiles of 32 columns of 8 outputs in 8 rows, or of 8 columns of 8 outputs in 32 channels; `up` times as wide."""
-    (fh, fw), c, (oh, ow) = f.shape, sizes[0], sizes[3:5]
+    channels, *tiles, blocks = fir_tiles(n, sizes[0], *sizes[3:5], up, down)
+    numbers = ", ".join(map(str, (*up, *down, *f.shape[::-1], channels)))
+    return Launch("upfirdn2d.cu", f"upfirdn2d<{cuda_launch.C_TYPES[x.dtype]}, {numbers}>", (blocks, 1, 1), (256, 1, 1),
+                  (x, f, y, *sizes, *tiles))
+
+
+def fir_tiles(n: int, c: int, oh: int, ow: int, up: tuple[int, int], down: tuple[int, int]) -> tuple[int, ...]:
+    """Channels of a tile of kernels/fir.cuh, tiles side by side and above each other, and blocks in all.
+
+    Outputs of a tile: 32 columns of 8 in 8 rows, or 8 columns of 8 in 32 channels, `up` times as wide.
+    """
     channels, columns, rows = (1, 32, 8) if c == 1 else (32, 8, 1)
     tiles_x = -(-(ow + up[0] - 1) // (columns * up[0]))         # a tile may begin up - 1 before the first output
     tiles_y = -(-(oh + up[1] - 1) // (rows * 8 // down[1]))
-    numbers = ", ".join(map(str, (*up, *down, fw, fh, channels)))
-    return Launch("upfirdn2d.cu", f"upfirdn2d<{cuda_launch.C_TYPES[x.dtype]}, {numbers}>",
-                  (n * tiles_y * tiles_x * -(-c // channels), 1, 1), (256, 1, 1), (x, f, y, *sizes, tiles_x, tiles_y))
+    return channels, tiles_x, tiles_y, n * tiles_y * tiles_x * -(-c // channels)
 
 
 def _any(x: Tensor, f: Tensor, y: Tensor, up: tuple[int, int], down: tuple[int, int], n: int, sizes: tuple) -> Launch:

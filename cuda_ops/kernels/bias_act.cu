@@ -26,19 +26,13 @@ struct swish { static __device__ float of(float x, float) { return x / (1 + expf
 // y[i] = of(x[i] + b, i). b: [channels] or null.
 template <class T, class F>
 __device__ inline void elementwise(const T* x, const float* b, T* y, int outer, int channels, int inner, F of) {
-    constexpr int N = 16 / sizeof(T);
+    constexpr int N = pack<T>::N;
     const int64_t size = (int64_t)outer * channels * inner;
     const int64_t first = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) * N;
     if (first >= size) return;
     const int64_t row = first / inner;
     int place = first - row * inner, channel = row % channels;
-    const bool whole = size - first >= N;
-
-    pack<T, N> v;
-    if (whole && (unsigned long long)x % 16 == 0) v = *(const pack<T, N>*)(x + first);
-    else
-        #pragma unroll
-        for (int i = 0; i < N; i++) if (first + i < size) v.at[i] = x[first + i];
+    pack<T> v = load_pack(x, first, size);
     #pragma unroll
     for (int i = 0; i < N; i++) {
         if (first + i < size) v.at[i] = from_float<T>(of(to_float(v.at[i]) + (b ? b[channel] : 0), first + i));
@@ -47,10 +41,7 @@ __device__ inline void elementwise(const T* x, const float* b, T* y, int outer, 
             channel = channel + 1 == channels ? 0 : channel + 1;
         }
     }
-    if (whole) *(pack<T, N>*)(y + first) = v;
-    else
-        #pragma unroll
-        for (int i = 0; i < N; i++) if (first + i < size) y[first + i] = v.at[i];
+    store_pack(y, first, size, v);
 }
 
 // clamp: infinite for none.

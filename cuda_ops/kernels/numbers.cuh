@@ -55,5 +55,24 @@ template <> __device__ inline half16 from_float<half16>(float v) {
 #endif
 }
 
-// N neighbours in memory as one access of N * sizeof(T) bytes: the address is a multiple of that.
-template <class T, int N> struct alignas(N * sizeof(T)) pack { T at[N]; };
+// 16 bytes of numbers in memory, moved by one access where the address allows it.
+template <class T> struct alignas(16) pack {
+    static constexpr int N = 16 / sizeof(T);
+    T at[N];
+};
+
+// x[first] .. of an array of `size`: the rest of the pack is not touched.
+template <class T> __device__ inline pack<T> load_pack(const T* x, int64_t first, int64_t size) {
+    if (size - first >= pack<T>::N && (unsigned long long)x % 16 == 0) return *(const pack<T>*)(x + first);
+    pack<T> v;
+    #pragma unroll
+    for (int i = 0; i < pack<T>::N; i++) if (first + i < size) v.at[i] = x[first + i];
+    return v;
+}
+
+template <class T> __device__ inline void store_pack(T* y, int64_t first, int64_t size, const pack<T>& v) {
+    if (size - first >= pack<T>::N && (unsigned long long)y % 16 == 0) *(pack<T>*)(y + first) = v;
+    else
+        #pragma unroll
+        for (int i = 0; i < pack<T>::N; i++) if (first + i < size) y[first + i] = v.at[i];
+}

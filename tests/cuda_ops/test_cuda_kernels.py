@@ -11,6 +11,8 @@ from direct_ops import relative_error
 from cuda_ops import bias_act as bias_act_file
 from cuda_ops import dispatch
 from cuda_ops.bias_act import bias_act
+from cuda_ops.conv2d_resample import Fir, apply_fir
+from cuda_ops.noise_act import noise_act
 from cuda_ops.upfirdn2d import SPECIALISED, upfirdn2d
 
 # Largest error of a rounding: relative, and of the smallest numbers.
@@ -24,6 +26,8 @@ def compiled(emulator):
     """All at once: that is quicker than one by one."""
     acts = [f"bias_act<float, act::{act}>" for act in bias_act_file.ACTIVATIONS]
     emulator.build("bias_act.cu", *acts, *(f"bias_act<{t}, act::linear>" for t in ("half16", "bfloat16")))
+    emulator.build("noise_act.cu", *(f"noise_act<{t}>" for t in ("float", "half16", "bfloat16")),
+                   *(f"noise_act_fir<float, 4, 4, {c}>" for c in (1, 32)))
     tiles = [", ".join(map(str, (*up, *down, *taps, c))) for up, down, taps in SPECIALISED for c in (1, 32)]
     emulator.build("upfirdn2d.cu", "upfirdn2d_any<float>", *(f"upfirdn2d<float, {tile}>" for tile in tiles))
 
@@ -167,3 +171,52 @@ def test_gradients_of_bias_act(emulator, act):
         return torch.cat([v.flatten() for v in (dx, db, ddx, ddb)])
     for layout in LAYOUTS:
         check_float32(emulator, gradients, image(3, 5, 3, 7, layout=layout))
+
+
+# --- noise_act -------------------------------------------------------------------------------------------------------
+
+def noise_act_inputs(n, c, h, w, layout, dtype=torch.float32, samples=1):
+    """x, and what goes with it: noise, strength, b; scale."""
+    x = image(n, c, h, w, layout=layout, dtype=dtype)
+    return x, noise(samples, 1, h, w, seed=2), torch.tensor(0.7), noise(c, seed=3), 1 + noise(n, c, seed=4) / 4
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_noise_act(emulator, layout):
+    """All steps and none; vectors that cross pixels, planes and samples."""
+    for n, c, h, w, samples in [(2, 5, 3, 7, 1), (3, 33, 2, 2, 3), (2, 1, 1, 1, 2), (1, 3, 1, 5, 1)]:
+        x, grain, strength, b, scale = noise_act_inputs(n, c, h, w, layout, samples=samples)
+        y = check_float32(emulator, noise_act, x, grain, strength, b, act="lrelu", clamp=0.9, scale=scale)
+        assert y.is_contiguous(memory_format=LAYOUTS[layout])
+        check_float32(emulator, noise_act, x, None, None, b, act="linear", gain=1.3)
+        check_float32(emulator, noise_act, x, grain, strength, None, act="swish")
+    with emulated(emulator):
+        assert noise_act(torch.zeros(0, 3, 2, 2), None, None, torch.zeros(3)).shape == (0, 3, 2, 2)
+        mine = x.clone(memory_format=torch.preserve_format)
+        assert noise_act(mine, grain, strength, b, act="lrelu", overwrite=True).data_ptr() == mine.data_ptr()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("f", [noise(4, 4, seed=1), noise(3, seed=1), None], ids=["4x4", "3", "none"])
+def test_noise_act_after_a_filter(emulator, layout, f):
+    """As after an up=2 convolution, and over the edges of a tile."""
+    for n, c, h, w in [(2, 35, 9, 11), (1, 2, 65, 34), (1, 31, 10, 8)]:
+        fir = Fir(f, (1, 1, 1, 1), 4.0)
+        x = image(n, c, h, w, layout=layout)
+        _, grain, strength, b, scale = noise_act_inputs(n, c, *apply_fir(x, fir).shape[2:], layout, samples=n)
+        check_float32(emulator, noise_act, x, grain, strength, b, act="lrelu", clamp=5.0, scale=scale, fir=fir)
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_noise_act_in_16_bits(emulator, dtype, layout):
+    """One rounding of what is computed in float: each of the few steps before it errs by a rounding of float's."""
+    x, grain, strength, b, scale = noise_act_inputs(2, 33, 5, 6, layout, dtype=dtype)
+    fir = Fir(torch.tensor([1.0, 3, 3, 1]).outer(torch.tensor([1.0, 3, 3, 1])) / 64, (2, 1, 2, 1), 4.0)
+    for filtered in (None, fir):
+        settings = dict(act="lrelu", gain=1.3, scale=scale, fir=filtered)
+        with emulated(emulator):
+            y = noise_act(x, grain, strength, b, **settings)
+        exact = reference(noise_act, x.double(), grain, strength, b, **settings)
+        size = reference(noise_act, x.abs().double(), grain.abs(), strength, b.abs(), **settings)
+        check_half(y, exact, 24 * 2.0 ** -24 * size)
