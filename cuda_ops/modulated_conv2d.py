@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cuda_ops.conv2d_resample import conv2d_resample
+from cuda_ops.conv2d_resample import Fir, conv2d_before_fir, conv2d_resample
 from cuda_ops.kept import kept
 from cuda_ops.upfirdn2d import Padding, check_image
 
@@ -28,10 +28,19 @@ def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool 
     weight, style = _check(x, weight, style)
     scale = None
     if demodulate:
-        epsilon = EPSILON * weight[0].numel() if scaled_weights else EPSILON
-        scale = _demodulation(_energy(weight), style, epsilon)
-        weight, style, scale = _within_range(x, weight, style, scale)
+        weight, style, scale = _demodulated(x, weight, style, scaled_weights)
     return conv2d_resample(x, weight, resample_filter, up, down, padding, flip_weight, style, scale)
+
+
+def modulated_conv2d_before_fir(x: Tensor, weight: Tensor, style: Tensor, up: int = 1, padding: Padding = 0,
+                                resample_filter: Tensor | None = None, flip_weight: bool = True,
+                                scaled_weights: bool = False) -> tuple[Tensor, Tensor, Fir | None]:
+    """`modulated_conv2d` less what `noise_act` does on its way: the demodulation, returned as [N, O] to multiply by,
+    and the FIR filter at the end of an upsampling convolution. Equals it as `demodulated(x, scale, fir)`.
+    """
+    weight, style, scale = _demodulated(x, *_check(x, weight, style), scaled_weights)
+    x, fir = conv2d_before_fir(x, weight, resample_filter, up, padding, flip_weight, style)
+    return x, scale, fir
 
 
 def modulated_conv2d_sg3(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, padding: Padding = 0,
@@ -53,6 +62,12 @@ def modulated_conv2d_sg3(x: Tensor, weight: Tensor, style: Tensor, demodulate: b
     if input_gain is not None:
         style = style * input_gain
     return conv2d_resample(x, weight, padding=padding, style=style, scale=scale)
+
+
+def _demodulated(x: Tensor, weight: Tensor, style: Tensor, scaled_weights: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Weight and style to convolve x with, and what demodulates the result [N, O]."""
+    epsilon = EPSILON * weight[0].numel() if scaled_weights else EPSILON
+    return _within_range(x, weight, style, _demodulation(_energy(weight), style, epsilon))
 
 
 def _energy(weight: Tensor) -> Tensor:
