@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from cuda_ops import cuda_launch, dispatch
-from cuda_ops.cuda_launch import Launch
+from cuda_ops.cuda_launch import Launch, Runner
 
 HERE = Path(__file__).parent
 KERNELS = Path(cuda_launch.__file__).parent / "kernels"
@@ -91,7 +91,7 @@ class Emulator:
 
 
 @contextmanager
-def emulated(emulator: Emulator) -> Iterator[None]:
+def emulated(emulator: Runner) -> Iterator[None]:
     """Within the block every op of this thread runs its CUDA implementation, emulated; fresh memory is NaN."""
     before, strict = cuda_launch.set_runner(emulator), torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)         # fills what torch.empty returns
@@ -101,6 +101,30 @@ def emulated(emulator: Emulator) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(strict)
         cuda_launch.set_runner(before)
+
+
+@contextmanager
+def planned(emulator: Emulator) -> Iterator[list[Launch]]:
+    """Within the block launches are only noted, and results NaN; then all their kernels are built at once, which takes
+    half the time of building each when it is launched."""
+    notes = _Notes()
+    with emulated(notes):
+        yield notes.launches
+    for source in {launch.source for launch in notes.launches}:
+        emulator.build(source, *dict.fromkeys(launch.kernel for launch in notes.launches if launch.source == source))
+
+
+class _Notes:
+    """A `cuda_launch.Runner` that runs nothing."""
+
+    def __init__(self):
+        self.launches: list[Launch] = []
+
+    def why_not(self, x: Tensor) -> str:
+        return ""
+
+    def launch(self, x: Tensor, launch: Launch) -> None:
+        self.launches.append(launch)
 
 
 def missing() -> str:
