@@ -1,4 +1,4 @@
-"""Both modulated convolutions against StyleGAN2's eqs. 1-3 written out; their two forms; float16's range."""
+"""Both modulated convolutions against StyleGAN2's eqs. 1-3 written out; float16's range."""
 from __future__ import annotations
 
 from functools import partial
@@ -10,8 +10,6 @@ import torch
 from direct_ops import relative_error
 from torch.autograd import gradcheck, gradgradcheck
 
-from cuda_ops import modulated_conv2d as module
-from cuda_ops.conv2d_resample import conv2d_resample
 from cuda_ops.modulated_conv2d import modulated_conv2d, modulated_conv2d_sg3
 from cuda_ops.upfirdn2d import setup_filter
 
@@ -77,26 +75,6 @@ def test_scaled_weights_differ_only_through_epsilon():
     apart = relative_error(modulated_conv2d(x, w * 1e-3, s), modulated_conv2d(x, w * 1e-3, s, scaled_weights=True))
     assert 1e-6 < apart < 1e-1
     assert relative_error(modulated_conv2d(x, w, s), modulated_conv2d(x, w, s, scaled_weights=True)) < 1e-6
-
-
-@pytest.mark.parametrize("demodulate", [False, True])
-@pytest.mark.parametrize("options", [dict(padding=1), dict(f=FIR, up=2, padding=1), dict(f=FIR, down=2, padding=1)],
-                         ids=str)
-def test_the_two_forms_are_equal(demodulate, options):
-    x, w, s = operands(n=1)
-    scale = module._demodulation(w, s) if demodulate else None
-    conv = partial(conv2d_resample, **options)
-    on_weights = module._on_weights(x, w, s, scale, conv)
-    assert relative_error(module._on_activations(x, w, s, scale, conv), on_weights) < 1e-14
-
-
-def test_the_form_is_the_cheaper_one(monkeypatch):
-    taken = []
-    for name in ("_on_weights", "_on_activations"):
-        monkeypatch.setattr(module, name, lambda x, *_, name=name: taken.append(name) or x)
-    for n, size in [(1, 4), (1, 8), (2, 8)]:     # 180 weights against 80, 320 and 640 activations
-        modulated_conv2d(*operands(n, size=size))
-    assert taken == ["_on_activations", "_on_weights", "_on_activations"]
 
 
 def test_a_sample_does_not_depend_on_its_batch():
