@@ -25,7 +25,7 @@ from cuda_ops.cuda_launch import Launch, Runner
 HERE = Path(__file__).parent
 KERNELS = Path(cuda_launch.__file__).parent / "kernels"
 RUNTIME_FLAGS = ("-std=c++17", "-O1", "-Wall")
-KERNEL_FLAGS = (*RUNTIME_FLAGS, "-g1", "-Wno-unknown-pragmas", "-Wno-sign-compare", "-ffp-contract=off",
+KERNEL_FLAGS = ("-std=c++17", "-O0", "-Wall", "-g1", "-Wno-unknown-pragmas", "-Wno-sign-compare", "-ffp-contract=off",
                 "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 COMPILER = os.environ.get("CXX") or "g++"
 SECONDS = 120                                        # after which a launch hangs
