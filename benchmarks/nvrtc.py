@@ -14,7 +14,7 @@ from cuda_ops import bias_act, filtered_lrelu, nvrtc, upfirdn2d
 from cuda_ops.cuda_launch import C_TYPES
 
 RESULTS = Path(__file__).parent / "results" / "nvrtc_resources.txt"
-ARCHITECTURES = (75, 80, 90, 120)                    # Turing, Ampere, Hopper, Blackwell
+ARCHITECTURES = (75, 90)                             # Turing, the oldest; Hopper
 
 
 class Resources(NamedTuple):
@@ -36,13 +36,16 @@ def catalogue() -> dict[str, list[str]]:
     return {
         "filtered_lrelu.cu": [f"{kernel}, {states}>" for states in ("NONE", "WRITE", "READ") for kernel in
                               (*(f"filtered_lrelu<{{T}}, {layer}" for layer in layers), "filtered_lrelu_any<{T}")],
+        "noise_act.cu": ["noise_act_fir<{T}, 4, 4, 1>", "noise_act_fir<{T}, 4, 4, 32>", "noise_act<{T}>"],
+        "style_epilogue.cu": ["style_factors<1>", "style_factors<16>", "style_apply<{T}>",
+                              *(f"style_act<{{T}}, {c}, {flag}>" for c in (1, 16) for flag in ("false", "true"))],
         "bias_act.cu": [*(f"bias_act<{{T}}, act::{act}>" for act in bias_act.ACTIVATIONS), "bias_act_slope<{T}>"],
         "upfirdn2d.cu": [*(f"upfirdn2d<{{T}}, {', '.join(map(str, tile))}>" for tile in tiles), "upfirdn2d_any<{T}>"],
     }
 
 
 def of_types(kernels: list[str], types: tuple[str, ...] = tuple(C_TYPES.values())) -> tuple[str, ...]:
-    return tuple(kernel.replace("{T}", name) for name in types for kernel in kernels)
+    return tuple(dict.fromkeys(kernel.replace("{T}", name) for name in types for kernel in kernels))
 
 
 def resources(source: str, kernels: tuple[str, ...], arch: int) -> list[Resources]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cuda_ops import dispatch, native
+from cuda_ops import cuda_launch, dispatch, native
 from cuda_ops.bias_act import ACTIVATIONS, bias_act
+from cuda_ops.cuda_launch import Launch
 from cuda_ops.upfirdn2d import check_image, filter2d, upfirdn2d
 
 EPSILON = 1e-8                                       # of the variance
@@ -44,7 +45,8 @@ def apply_style(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 @dispatch.register("style_epilogue", "reference")
 def _reference(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, act: str, scale: Tensor | None,
-               shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None) -> Tensor:
+               shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, may_overwrite: bool,
+               ) -> Tensor:
     if is_enlarged:
         x = enlarged_convolution(x, blur)
     x = add_noise(x * gain if gain != 1 else x, noise, strength)
@@ -56,7 +58,7 @@ def _reference(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tens
 
 @dispatch.register("style_epilogue", "cpu", native.why_not)
 def _cpu(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, act: str, scale: Tensor | None,
-         shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None) -> Tensor:
+         shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, may_overwrite: bool) -> Tensor:
     """As `_reference`, in two passes over memory: kernels/style_epilogue.cpp."""
     (n, c, h, w), rows, columns, before, taps = x.shape, None, None, 0, 0
     oh, ow = (h - 1, w - 1) if is_enlarged else (h, w)
@@ -65,7 +67,8 @@ def _cpu(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, ac
         before, taps = (rows.shape[1] - 1) // 2, rows.shape[1]
     noise_step = oh * ow if noise is not None and len(noise) > 1 else 0
     given = [None if t is None else t.float().contiguous() for t in (noise, strength, b, scale, shift, rows, columns)]
-    x, y = native.channels_last(x), native.empty_channels_last(x, n, c, oh, ow)
+    x = native.channels_last(x)
+    y = x if may_overwrite and not is_enlarged else native.empty_channels_last(x, n, c, oh, ow)
     native.call("style_epilogue", x, y, *given, taps, before, n, c, h, w, oh, ow, noise_step, float(gain), SLOPES[act])
     return y
 
@@ -83,22 +86,60 @@ def smoothing_taps(blur: Tensor | None, size: int) -> Tensor:
     return torch.nn.functional.pad(taps, (0, 1)) + torch.nn.functional.pad(taps, (1, 0))
 
 
+# --- cuda ------------------------------------------------------------------------------------------------------------
+
+@dispatch.register("style_epilogue", "cuda", cuda_launch.why_not)
+def _cuda(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, act: str, scale: Tensor | None,
+          shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, may_overwrite: bool) -> Tensor:
+    """As `_reference`, in two passes over memory: kernels/style_epilogue.cu. A blur not of 3 taps takes its own."""
+    if is_enlarged and (blur is None or len(blur) != 3):
+        x, is_enlarged, may_overwrite = enlarged_convolution(x, blur), False, True
+    layout = cuda_launch.layout(x)
+    x, (n, c, h, w) = x.contiguous(memory_format=layout), x.shape
+    oh, ow = h - is_enlarged, w - is_enlarged
+    y = x
+    if is_enlarged or not may_overwrite:
+        y = torch.empty((n, c, oh, ow), dtype=x.dtype, device=x.device, memory_format=layout)
+    blur = blur.flip(0) if is_enlarged else None
+    noise_step = oh * ow if noise is not None and len(noise) > 1 else 0
+    given = [None if t is None else t.float().contiguous() for t in (noise, strength, b, blur)]
+    scale, shift = (None if t is None else t.float().contiguous() for t in (scale, shift))
+    images, channels, wide = (n * c, 1, 1) if layout == torch.contiguous_format else (n, c, 16)
+
+    name, lanes = cuda_launch.C_TYPES[x.dtype], 256 // wide
+    tile_w = min(lanes, 1 << (ow - 1).bit_length())
+    tiles = tile_w, -(-ow // tile_w), -(-oh // (lanes // tile_w * 16))
+    moments, factors = (x.new_empty(n * c, k, 2, dtype=torch.float32) for k in (tiles[1] * tiles[2], 1))
+    blocks = images * tiles[1] * tiles[2] * -(-channels // wide)
+    _launch(x, f"style_act<{name}, {wide}, {str(is_enlarged).lower()}>", blocks,
+            (x, y, moments, *given, c, channels, oh, ow, noise_step, *tiles, float(gain), float(SLOPES[act])))
+    _launch(x, f"style_factors<{wide}>", n * c, (moments, scale, factors, oh, ow, *tiles))
+    _launch(x, f"style_apply<{name}>", -(-y.numel() * y.element_size() // (16 * 256)),
+            (y, factors, shift, images, oh * ow, channels))
+    return y
+
+
+def _launch(x: Tensor, kernel: str, blocks: int, arguments: tuple) -> None:
+    cuda_launch.launch(x, Launch("style_epilogue.cu", kernel, (blocks, 1, 1), (256, 1, 1), arguments))
+
+
 # --- public ----------------------------------------------------------------------------------------------------------
 
 def style_epilogue(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, act: str = "lrelu",
                    scale: Tensor | None = None, shift: Tensor | None = None, gain: float = 1,
-                   is_enlarged: bool = False, blur: Tensor | None = None) -> Tensor:
+                   is_enlarged: bool = False, blur: Tensor | None = None, may_overwrite: bool = False) -> Tensor:
     """instance_norm(act(x * gain + noise * strength + b)) * (scale + 1) + shift.
 
     `x` [N, C, H, W], any float dtype; `noise` [1 or N, 1, H, W] with `strength` [C], or None; `b` [C]; `act`: a key of
     ACTIVATIONS, with gain 1; `scale`, `shift` [N, C] or both None: no style. `is_enlarged`: x is [N, C, H+1, W+1], H
     and W even, and `enlarged_convolution` with `blur` (float32 [taps] or None) comes first.
+    `may_overwrite`: the result may take x's place in memory; fresh memory costs a CPU as much as a pass over it.
     Returns [N, C, H, W] in x's dtype. Differentiable in all but `blur`, any order: while gradients are recorded, and
     for activations without a fused form, the public ops run one after the other. Raises ValueError or TypeError on
     shapes and types that don't fit.
     """
     _check(x, noise, strength, b, act, scale, shift, is_enlarged, blur)
-    given = (x, noise, strength, b, act, scale, shift, gain, is_enlarged, blur)
+    given = (x, noise, strength, b, act, scale, shift, gain, is_enlarged, blur, may_overwrite)
     needs_steps = act not in SLOPES or _is_recorded(x, strength, b, scale, shift, noise)
     return _reference(*given) if needs_steps else dispatch.choose("style_epilogue", x)(*given)
 

@@ -1,5 +1,5 @@
-// FIR filters in tiles: correlation with f after upsampling by zero-insertion, at every n-th sample; what is done to each
-// result before it is stored is the caller's.
+// FIR filters in tiles: correlation with f after upsampling by zero-insertion, at every n-th sample; what is done to
+// each result before it is stored is the caller's.
 //
 // Bound by memory for the usual filters: 4 x 4 taps are 4 (up 2) to 16 multiply-adds an output, against 4 to 8 bytes.
 // Fast because a block reads its input once, into shared memory, and each thread keeps a column of outputs and all taps

@@ -1,8 +1,10 @@
 // noise_act: what follows StyleGAN2's convolutions: FIR, demodulation, noise, bias, leaky ReLU, gain, clamp.
 //
-// Bound by memory: one read and one write an element, whether or not a filter comes first. Fast because without a filter
-// each thread moves 16 bytes at once, and with one the rest happens to the filtered values in registers (fir.cuh).
+// Bound by memory: one read and one write an element, whether or not a filter comes first. Fast because without a
+// filter each thread moves 16 bytes at once (by_plane.cuh), and with one the rest happens to the filtered values in
+// registers (fir.cuh).
 // Layout: [n, pixels, channels] in memory. NCHW is the same with n * channels images of one channel.
+#include "by_plane.cuh"
 #include "fir.cuh"
 
 // scale: [planes] (sample, channel); noise: [samples or 1, pixels]; strength: [1]; b: [features]; null where left out.
@@ -38,24 +40,7 @@ __global__ void __launch_bounds__(THREADS) noise_act(const T* x, T* y, const flo
                                                      int noise_step, float slope, float gain, float clamp, int n,
                                                      int pixels, int channels) {
     const Step step = {scale, noise, strength, b, features, noise_step, slope, gain, clamp};
-    const int64_t size = (int64_t)n * pixels * channels;
-    const int64_t first = ((int64_t)blockIdx.x * THREADS + threadIdx.x) * pack<T>::N;
-    if (first >= size) return;
-    const int64_t place = first / channels;
-    int channel = first - place * channels, pixel = place % pixels;
-    int64_t image = place / pixels;
-    pack<T> v = load_pack(x, first, size);
-    Step::Plane plane = step(image * channels + channel);
-    #pragma unroll
-    for (int i = 0; i < pack<T>::N; i++) {
-        if (first + i >= size) break;
-        v.at[i] = from_float<T>(plane(to_float(v.at[i]), pixel));
-        bool is_next_pixel = ++channel == channels;
-        if (is_next_pixel) channel = 0, pixel++;
-        if (pixel == pixels) pixel = 0, image++;
-        if ((channels > 1 || pixel == 0) && first + i + 1 < size) plane = step(image * channels + channel);
-    }
-    store_pack(y, first, size, v);
+    by_plane(x, y, n, pixels, channels, step);
 }
 
 // After the correlation with f, [FY, FX].

@@ -13,6 +13,7 @@ from cuda_ops import dispatch
 from cuda_ops.bias_act import bias_act
 from cuda_ops.conv2d_resample import Fir, apply_fir
 from cuda_ops.noise_act import noise_act
+from cuda_ops.style_epilogue import style_epilogue
 from cuda_ops.upfirdn2d import SPECIALISED, upfirdn2d
 
 # Largest error of a rounding: relative, and of the smallest numbers.
@@ -28,6 +29,8 @@ def compiled(emulator):
     emulator.build("bias_act.cu", *acts, *(f"bias_act<{t}, act::linear>" for t in ("half16", "bfloat16")))
     emulator.build("noise_act.cu", *(f"noise_act<{t}>" for t in ("float", "half16", "bfloat16")),
                    *(f"noise_act_fir<float, 4, 4, {c}>" for c in (1, 32)))
+    emulator.build("style_epilogue.cu", "style_apply<float>", *(f"style_factors<{c}>" for c in (1, 16)),
+                   *(f"style_act<float, {c}, {flag}>" for c in (1, 16) for flag in ("true", "false")))
     tiles = [", ".join(map(str, (*up, *down, *taps, c))) for up, down, taps in SPECIALISED for c in (1, 32)]
     emulator.build("upfirdn2d.cu", "upfirdn2d_any<float>", *(f"upfirdn2d<float, {tile}>" for tile in tiles))
 
@@ -220,3 +223,57 @@ def test_noise_act_in_16_bits(emulator, dtype, layout):
         exact = reference(noise_act, x.double(), grain, strength, b, **settings)
         size = reference(noise_act, x.abs().double(), grain.abs(), strength, b.abs(), **settings)
         check_half(y, exact, 24 * 2.0 ** -24 * size)
+
+
+# --- style_epilogue --------------------------------------------------------------------------------------------------
+
+BLUR = torch.tensor([1.0, 2, 1]) / 4
+
+
+def style_inputs(n, c, h, w, samples=1):
+    """noise, strength, b; scale, shift."""
+    given = noise(samples, 1, h, w, seed=2), noise(c, seed=3), noise(c, seed=4)
+    return given, (noise(n, c, seed=5), noise(n, c, seed=6))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_style_epilogue(emulator, layout):
+    """Planes of one tile and of several, of less than a tile's columns, and of one pixel."""
+    for n, c, h, w, samples in [(2, 5, 3, 7, 2), (1, 18, 19, 21, 1), (1, 1, 130, 35, 1), (1, 2, 3, 300, 1),
+                                (2, 3, 1, 1, 1)]:
+        x, (given, (scale, shift)) = image(n, c, h, w, layout=layout), style_inputs(n, c, h, w, samples)
+        y = check_float32(emulator, style_epilogue, x, *given, scale=scale, shift=shift, gain=1.3)
+        assert y.is_contiguous(memory_format=LAYOUTS[layout])
+    check_float32(emulator, style_epilogue, image(2, 3, 4, 5), None, None, given[2], act="linear")
+    with emulated(emulator):
+        assert style_epilogue(torch.zeros(0, 3, 2, 2), None, None, torch.zeros(3)).shape == (0, 3, 2, 2)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("blur", [BLUR, torch.tensor([0.2, 0.5, 0.3]), noise(5, seed=1), None],
+                         ids=["1-2-1", "3", "5", "none"])
+def test_style_epilogue_of_enlarged_images(emulator, layout, blur):
+    for n, c, h, w in [(2, 3, 5, 7), (1, 18, 35, 21), (1, 2, 3, 3)]:
+        given, (scale, shift) = style_inputs(n, c, h - 1, w - 1)
+        check_float32(emulator, style_epilogue, image(n, c, h, w, layout=layout), *given, scale=scale, shift=shift,
+                      is_enlarged=True, blur=blur)
+
+
+def test_style_epilogue_far_from_zero(emulator):
+    """Statistics about the mean: a plane whose mean is a thousand times its deviation loses no digits of it."""
+    x = image(1, 3, 40, 30) + 1000
+    check_float32(emulator, style_epilogue, x, None, None, torch.zeros(3), act="linear")
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_style_epilogue_in_16_bits(emulator, dtype, layout):
+    """Two roundings: of the activated values, which the norm then scales, and of the result."""
+    x, (given, (scale, shift)) = image(2, 18, 6, 8, layout=layout, dtype=dtype), style_inputs(2, 18, 6, 8)
+    with emulated(emulator):
+        y = style_epilogue(x, *given, scale=scale, shift=shift)
+    exact = reference(style_epilogue, x.double(), *given, scale=scale.double(), shift=shift.double())
+    activated = x.double() + (given[0] * given[1][:, None, None]).double()
+    activated = bias_act(activated, given[2].double(), act="lrelu", gain=1)
+    slope = (scale.double() + 1)[:, :, None, None].abs() / activated.std((2, 3), correction=0, keepdim=True)
+    check_half(y, exact, HALVES[dtype][0] * activated.abs() * slope)
