@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from cuda_ops import dispatch
+from cuda_ops import build, dispatch
 
 PACKAGES = ("torch", "imgui-bundle", "glfw", "PyOpenGL", "numpy", "pillow", "safetensors")
 LABELS = {"good": "ok     ", "missing": "--     ", "bad": "PROBLEM"}
@@ -34,7 +34,7 @@ def examine(window: Callable[[], str]) -> Iterator[Finding]:
     yield display(window)
     yield dialogs()
     yield from devices()
-    yield compiler()
+    yield from kernels()
     yield nvrtc()
     yield from ops()
     yield from caches()
@@ -91,12 +91,15 @@ def devices() -> Iterator[Finding]:
         yield Finding("good", "Metal", "available")
 
 
-def compiler() -> Finding:
-    names = ("cl",) if os.name == "nt" else ("c++", "g++", "clang++")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found:
-        return Finding("good", "compiler", found)
-    return Finding("missing", "compiler", "no C++ compiler on PATH; this version needs none (every op runs in PyTorch)")
+def kernels() -> Iterator[Finding]:
+    """The C++ kernels, built now if they never were: by what, for which instructions, where they lie; or why not."""
+    library = build.outcome()
+    if not isinstance(library, build.BuildError):
+        yield Finding("good", "C++ kernels", build.about(library))
+        return
+    yield Finding("missing", "C++ kernels", f"{library}. PyTorch's own operations run instead")
+    for line in library.details.splitlines():
+        yield Finding("missing", "", line)
 
 
 def nvrtc() -> Finding:
@@ -122,6 +125,7 @@ def ops() -> Iterator[Finding]:
 def caches() -> Iterator[Finding]:
     from nets.checkpoint.fetch import cache_folder
     yield folder("downloads", cache_folder())
+    yield folder("kernels", build.cache_folder())
 
 
 def folder(subject: str, path: Path) -> Finding:
