@@ -1,13 +1,18 @@
-"""What every test may use: the reference recordings, tiny checkpoints, one thread for torch."""
+"""What every test may use: the reference recordings, the backends of the ops."""
 import os
 import sys
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+# Processes that tests give a cache of their own share the kernels all the same: they are compiled once, for all tests,
+# workers and runs, where Stylescope itself keeps them (cuda_ops.build.cache_folder, which would import torch here).
+os.environ.setdefault("STYLESCOPE_KERNELS", os.path.join(platformdirs.user_cache_dir("stylescope", False), "kernels"))
 REFERENCE = Path(os.environ.get("STYLESCOPE_REFERENCE", ROOT.parent / "shared" / "reference"))
 
 
@@ -23,6 +28,17 @@ def reference_path(name: str) -> Path:
 def reference():
     """`reference('sg_ops.npz')`: the arrays of a recording, or a skip."""
     return lambda name: np.load(reference_path(name))
+
+
+@pytest.fixture(params=["reference", "cpu"])
+def backend(request):
+    """Runs a test once on each backend of the ops that can run here, and on no other."""
+    from cuda_ops import dispatch
+    reason = dispatch.why_not(request.param, "cpu")
+    if reason:
+        pytest.skip(reason)
+    with dispatch.use(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kernels():
+    """Built before the first window: it finds them in the folder that tests share (tests/conftest.py)."""
+    from cuda_ops import build
+    build.outcome()
+
+
 @pytest.fixture(scope="module")
 def display():
     import driver
