@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cuda_ops.bias_act import bias_act
-from cuda_ops.conv2d_resample import conv2d_resample
-from cuda_ops.convolution import conv_transpose2d
+from cuda_ops.kept import is_keepable, kept
+from cuda_ops.scaled_conv2d import scaled_conv2d
 from cuda_ops.style_epilogue import add_noise, apply_style, enlarged_convolution, instance_norm, style_epilogue
 from cuda_ops.upfirdn2d import filter2d, setup_filter
 from nets import generator
@@ -56,7 +56,7 @@ class Epilogue(nn.Module):
         y = None
         if config.use_instance_norm and not config.use_pixel_norm:
             y = style_epilogue(x, noise, self.noise_strength, self.bias, config.activation, scale, shift, gain,
-                               is_enlarged, blur)
+                               is_enlarged, blur, may_overwrite=watch is ignore and "conv" in self.shapes)
             if watch is ignore:
                 return y
         x = enlarged_convolution(x, blur) if is_enlarged else x
@@ -114,13 +114,21 @@ class Layer(Epilogue):
         self.shapes = {"conv": (out_channels, resolution, resolution)} | self.shapes
 
     def forward(self, x: Tensor, w: Tensor | None = None, noise: Tensor | None = None, watch: Watch = ignore) -> Tensor:
-        weight, coef = self.weight.to(x.dtype), self.coef
+        weight, coef = self.weight, self.coef
         if x.dtype == torch.float16:             # whose range the sums would leave without it
-            weight, coef = (self.weight * coef).to(x.dtype), 1
+            weight, coef = weight * coef, 1
         if self.up == 1:
-            return self._epilogue(conv2d_resample(x, weight, padding=1), w, noise, watch, coef)
-        x = conv_transpose2d(x, weight.flip(2, 3).transpose(0, 1), stride=(2, 2))
+            return self._epilogue(scaled_conv2d(x, weight, padding=(1, 1, 1, 1)), w, noise, watch, coef)
+        x = scaled_conv2d(x, _flipped(weight), up=2)
         return self._epilogue(x, w, noise, watch, coef, is_enlarged=True, blur=self.blur)
+
+
+def _flipped(weight: Tensor) -> Tensor:
+    """weight [O, I, k, k] turned by 180°: a parameter's is kept, as a parameter, with what is prepared from it."""
+    def parameter(weight: Tensor) -> nn.Parameter:
+        with torch.inference_mode(False):
+            return nn.Parameter(weight.flip(2, 3), requires_grad=False)
+    return kept(weight, "flipped", parameter) if is_keepable(weight) else weight.flip(2, 3)
 
 
 class Block(nn.Module):

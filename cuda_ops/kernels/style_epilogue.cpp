@@ -15,7 +15,7 @@ constexpr int64_t BANDS = 16, BAND = 32; // an image has about that many bands, 
 
 // x [n, h, w, c] -> y [n, oh, ow, c]. noise [1 or n, oh, ow] or null; strength, b [c]; scale, shift [n, c] or null.
 // Output (oy, ox) is the sum over i, j < taps of down[oy, i] * along[ox, j] * x[oy - before + i, ox - before + j];
-// x itself if taps is 0.
+// x itself if taps is 0, and then y may be x.
 template <class T> struct Layer {
     const T* x; T* y;
     const float *noise, *strength, *b, *scale, *shift, *down, *along;
@@ -109,10 +109,12 @@ private:
             WHOLE ? store(y, v) : store_some(y, v, l.c - k);
             return WHOLE ? load(y) : load_some(y, l.c - k);
         };
-        vec origin = s.is_first ? value(0) : load(&statistics.origin[k]), sum = {}, square = {};
-        for (int64_t i = 0; i < s.count; i++) {
-            vec d = value(i) - origin;
+        vec v = value(0), origin = s.is_first ? v : load(&statistics.origin[k]), sum = {}, square = {};
+        for (int64_t i = 0;;) {                  // each value once, as y may be x
+            vec d = v - origin;
             sum += d, square += d * d;
+            if (++i == s.count) break;
+            v = value(i);
         }
         store(&statistics.origin[k], origin);
         for (int64_t i = 0; i < LANES; i++) statistics.sum[k + i] += sum[i], statistics.square[k + i] += square[i];

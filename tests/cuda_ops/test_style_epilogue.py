@@ -132,12 +132,13 @@ def test_threads_and_layouts_change_no_bit(case, dtype):
         torch.set_num_threads(before)
 
 
-def test_the_input_stays_as_it_was():
+def test_the_input_stays_as_it_was_unless_it_may_be_overwritten():
     given = in_type(arguments(*CASES[4]), torch.float32)
     x = given["x"] = given["x"].contiguous(memory_format=torch.channels_last)
     before = x.clone()
-    run("cpu", given)
+    y = run("cpu", given)
     assert torch.equal(x, before)
+    assert torch.equal(run("cpu", given, may_overwrite=True), y) and torch.equal(x, y)
 
 
 @pytest.mark.parametrize("blur", BLURS)
