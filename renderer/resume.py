@@ -1,11 +1,8 @@
 """Stage states kept from the latest walk, so that the next one starts where its inputs first differ.
 
-Equal to a full run bit for bit: states are kept only from runs of the same stages on inputs equal by value. A watched
-stage may run its steps one by one (StyleGAN3), so the one that holds the tap runs beside the kept states.
-
-With `summarise` every stage that runs is watched and its state is kept all the same. So then a stage's state must be
-the same, bit for bit, watched or not: so it is for all families in the reference ops (tests/renderer/test_strip.py),
-and a layer with a fused op owes it too, by handing on the fused result whatever it shows of its steps.
+Equal to a full run bit for bit: states are kept only from runs of the same stages on inputs equal by value, and a
+stage's state is the same, bit for bit, watched or not (tests/renderer/test_strip.py): a layer with a fused op hands on
+the fused result, whatever it shows of the steps beside it.
 """
 from __future__ import annotations
 

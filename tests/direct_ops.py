@@ -81,7 +81,7 @@ def bias_act(x, b=None, act="linear", alpha=None, gain=None, clamp=None):
 
 
 def filtered_lrelu(x, fu, fd, b, up, down, padding, gain, slope, clamp, flip_filter):
-    """(up, act, out) of `filtered_lrelu_steps`."""
+    """(up, act, out): the two of `filtered_lrelu_steps`, and the result."""
     ux, uy = pair(up)
     high = upfirdn2d(bias_act(x, b), fu, up=up, padding=padding, flip_filter=flip_filter, gain=ux * uy)
     act = bias_act(high, act="lrelu", alpha=slope, gain=gain, clamp=clamp)

@@ -239,7 +239,7 @@ struct Tiling {
         strips = ceil_div(x.out, most);
         width = round_up(ceil_div(x.out, strips), 16);
         strips = ceil_div(x.out, width);
-        int64_t tiles = g.n * blocks * strips;
+        int64_t tiles = std::max<int64_t>(1, g.n * blocks * strips);
         bands = std::max<int64_t>(1, std::min(ceil_div(4 * threads, tiles), y.out / 32));
         height = round_up(ceil_div(y.out, bands), ROWS_AT_ONCE);
         bands = ceil_div(y.out, height);
@@ -395,18 +395,26 @@ class Tile {
         std::fill(row + end, row + n, vec{});
         if (begin == end) return;
         const T* from = in + ((sample * ay.in + y) * ax.in + x + begin) * g.c + block * LANES;
+        int64_t next = y + 1 < ay.in ? ax.in * g.c : 0;  // pixels lie far apart: the next row's are asked for early
         vec b = bias ? load_some(bias + block * LANES, lanes) : vec{};
         if (lanes == LANES) {
             if (bias) b = load(bias + block * LANES);
-            for (int64_t i = begin; i < end; ++i, from += g.c) row[i] = load(from) + b;
+            for (int64_t i = begin; i < end; ++i, from += g.c) {
+                row[i] = load(from) + b;
+                __builtin_prefetch(from + next);
+            }
         } else
             for (int64_t i = begin; i < end; ++i, from += g.c) row[i] = load_some(from, lanes) + b;
     }
 
     void put_row(const vec* row, int64_t y) {
         T* to = out + ((sample * ay.out + y) * ax.out + out_x) * g.c + block * LANES;
+        int64_t next = y + ROWS_AT_ONCE < ay.out ? ROWS_AT_ONCE * ax.out * g.c : 0;
         if (lanes == LANES)
-            for (int64_t i = 0; i < width; ++i, to += g.c) store(to, row[i]);
+            for (int64_t i = 0; i < width; ++i, to += g.c) {
+                store(to, row[i]);
+                __builtin_prefetch(to + next, 1);
+            }
         else
             for (int64_t i = 0; i < width; ++i, to += g.c) store_some(to, row[i], lanes);
     }
