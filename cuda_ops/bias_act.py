@@ -59,7 +59,7 @@ def _biased(x: Tensor, b: Tensor | None, dim: int) -> Tensor:
 def _reference_grad(dy: Tensor, x: Tensor, b: Tensor | None, dim: int, alpha: float, gain: float,
                     clamp: float | None) -> Tensor:
     x = _biased(x, b, dim)
-    slope = torch.where(x > 0, gain, gain * alpha).to(x.dtype)
+    slope = torch.where(x > 0, x.new_tensor(gain), gain * alpha)         # two numbers alone would be float32
     dx = dy * slope
     return dx if clamp is None else dx.masked_fill_((x * slope).abs() > clamp, 0)
 
