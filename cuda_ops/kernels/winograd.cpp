@@ -211,12 +211,14 @@ static void convolve_chunk(const T* x, const float* u, const float* style, const
     for (int64_t t = 0; t < tiles; t++) transform_output<S>(m + t * out, scale, s, tile_at(s, first + t), y);
 }
 
-// So many tiles that their products stay in the L2 cache; where those of two blocks do not fit, so many that reading the
+// So many tiles that their products stay in the L2 cache; where those of one block do not fit, so many that reading the
 // weights from memory is little beside multiplying them.
 template <class S>
 static int64_t chunk_size(const Shape& s) {
     int64_t bytes = S::PRODUCTS * S::PRODUCTS * (s.in_stride() + s.out_stride()) * sizeof(float);
-    return 2 * ROWS * bytes <= 1 << 20 ? 2 * ROWS : 8 * ROWS;
+    for (int64_t blocks : {2, 1})
+        if (blocks * ROWS * bytes <= 768 * 1024) return blocks * ROWS;
+    return 8 * ROWS;
 }
 
 // Many chunks: one a thread. Few: all threads on each, so that weights are read from memory once.

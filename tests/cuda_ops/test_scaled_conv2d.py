@@ -174,7 +174,7 @@ def test_winograd_runs_where_it_pays(taken):
         scaled_conv2d(x, w, style, scale)                       # a parameter, enough of everything
         assert taken == ["_winograd"]
         scaled_conv2d(x, w * 1, style, scale)                   # weights that would have to be prepared each time
-        scaled_conv2d(x[:, :, :8, :8], w, style, scale)         # too few pixels
+        scaled_conv2d(x[:, :, :7, :7], w, style, scale)         # too few pixels
         scaled_conv2d(x, w, style, scale, stride=2)
         directly(x, w, style, scale)
     scaled_conv2d(x, w, style, scale)                           # gradients to record
@@ -202,7 +202,7 @@ def test_status_tells():
 
 def prepared(w):
     """Checks a convolution with w, which prepares it."""
-    x, _, style, scale = operands(1, 16, 16, 16, 16)
+    x, _, style, scale = operands(1, 32, 32, 16, 16)
     with torch.no_grad():
         y = scaled_conv2d(x, w, style, scale, padding=(1,) * 4)
     assert error(y, exact(x, w, style, scale, padding=(1,) * 4)) < 16 * EPS[torch.float32]
@@ -217,7 +217,7 @@ def transformed(monkeypatch):
 
 
 def test_weights_are_prepared_once(transformed):
-    _, w, _, _ = operands(1, 16, 16, 1, 1)
+    _, w, _, _ = operands(1, 32, 32, 1, 1)
     for _ in range(3):
         prepared(w)
     with torch.inference_mode():
@@ -227,7 +227,7 @@ def test_weights_are_prepared_once(transformed):
 
 @pytest.mark.parametrize("change", ["in place", "optimiser", "load", "half", "copy"])
 def test_changed_weights_are_prepared_anew(change, transformed):
-    layer = nn.Conv2d(16, 16, 3)
+    layer = nn.Conv2d(32, 32, 3)
     prepared(layer.weight)
     if change == "in place":
         with torch.no_grad():
@@ -236,17 +236,17 @@ def test_changed_weights_are_prepared_anew(change, transformed):
         layer.weight.square().sum().backward()
         torch.optim.Adam(layer.parameters(), lr=0.1).step()
     elif change == "load":
-        layer.load_state_dict(nn.Conv2d(16, 16, 3).state_dict())
+        layer.load_state_dict(nn.Conv2d(32, 32, 3).state_dict())
     elif change == "half":
         layer.bfloat16()
     else:
-        layer.weight.data = torch.randn(16, 16, 3, 3)
+        layer.weight.data = torch.randn(32, 32, 3, 3)
     prepared(layer.weight)
     assert len(transformed) == 2
 
 
 def test_what_is_kept_goes_with_the_network():
-    layers = [nn.Conv2d(16, 16, 3) for _ in range(3)]
+    layers = [nn.Conv2d(32, 32, 3) for _ in range(3)]
     for layer in layers:
         prepared(layer.weight)
     held = kept.kept_bytes()
@@ -259,7 +259,7 @@ def test_what_is_kept_goes_with_the_network():
 
 
 def test_over_the_budget_the_longest_unused_goes(monkeypatch, transformed):
-    layers = [nn.Conv2d(16, 16, 3) for _ in range(3)]
+    layers = [nn.Conv2d(32, 32, 3) for _ in range(3)]
     prepared(layers[0].weight)
     monkeypatch.setattr(kept, "BUDGET", 2 * kept.kept_bytes())
     for used in (1, 0, 2, 0, 1):                 # 2 displaces 1, whose return displaces 2
@@ -269,7 +269,7 @@ def test_over_the_budget_the_longest_unused_goes(monkeypatch, transformed):
 
 
 def test_a_change_of_style_prepares_nothing(transformed):
-    x, w, style, scale = operands(1, 16, 16, 16, 16)
+    x, w, style, scale = operands(1, 32, 32, 16, 16)
     with torch.no_grad():
         for factor in (1, 3):
             y = scaled_conv2d(x, w, factor * style, scale, padding=(1,) * 4)
