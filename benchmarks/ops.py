@@ -25,6 +25,7 @@ from cuda_ops.bias_act import bias_act
 from cuda_ops.conv2d_resample import conv2d_resample
 from cuda_ops.filtered_lrelu import filtered_lrelu
 from cuda_ops.modulated_conv2d import modulated_conv2d, modulated_conv2d_sg3
+from cuda_ops.style_epilogue import style_epilogue
 from cuda_ops.upfirdn2d import filter2d, setup_filter, upsample2d
 from nets.config import LayerGeometry, StyleGAN3Config
 from nets.filters import lowpass
@@ -47,8 +48,8 @@ class Row(NamedTuple):
 
 # --- layers ----------------------------------------------------------------------------------------------------------
 
-def stylegan2_rows(device: torch.device, base: int = 32768) -> list[Row]:
-    """Layers of 1024 x 1024 pixels if `base` is 32768; of smaller networks with fewer channels if it is less."""
+def block_rows(device: torch.device, base: int = 32768) -> list[Row]:
+    """StyleGAN1 and 2, the largest layers with base / 32 pixels a side: 32768 for those of 1024 x 1024."""
     f, size, channels = setup_filter(TAPS).to(device), base // 32, 32
     high, low = (size, size), (size // 2, size // 2)
     down = torch.randn(2 * channels, channels, 3, 3, device=device)
@@ -63,6 +64,12 @@ def stylegan2_rows(device: torch.device, base: int = 32768) -> list[Row]:
         _modulated("SG2 b64.conv1", min(base // 64, 512), min(base // 64, 512), 64, device),
         _modulated("SG2 conv1 high", channels, channels, size, device),
         _modulated("SG2 conv0 high", 2 * channels, channels, size // 2, device, up=2),
+        Row("style_epilogue", "SG1 conv0 high", (1, channels // 2, size + 1, size + 1),
+            partial(style_epilogue, **_style(channels // 2, size, device), is_enlarged=True,
+                    blur=torch.tensor([0.25, 0.5, 0.25], device=device)),
+            fir=separable(channels // 2, 4, size + 1, high)),
+        Row("style_epilogue", "SG1 conv1 high", (1, channels // 2, *high),
+            partial(style_epilogue, **_style(channels // 2, size, device))),
         Row("conv2d_resample", "D conv1 high, down 2", (1, channels, *high),
             lambda x: conv2d_resample(x, down.to(x.dtype), f, down=2, padding=1),
             2 * down.numel() * low[0] * low[1], blurred, down),
@@ -71,6 +78,12 @@ def stylegan2_rows(device: torch.device, base: int = 32768) -> list[Row]:
 
 def _bias_act(layer: str, shape: tuple[int, ...], device: torch.device) -> Row:
     return Row("bias_act", layer, shape, partial(bias_act, b=torch.randn(shape[1], device=device), act="lrelu"))
+
+
+def _style(c: int, size: int, device: torch.device) -> dict[str, Tensor]:
+    numbers = partial(torch.randn, device=device)
+    return {"noise": numbers(1, 1, size, size), "strength": numbers(c), "b": numbers(c), "scale": numbers(1, c),
+            "shift": numbers(1, c)}
 
 
 def _modulated(layer: str, i: int, o: int, size: int, device: torch.device, up: int = 1) -> Row:
@@ -83,9 +96,11 @@ def _modulated(layer: str, i: int, o: int, size: int, device: torch.device, up: 
                w)
 
 
-def stylegan3_rows(device: torch.device, resolution: int = 256) -> list[Row]:
-    t = plan(StyleGAN3Config(resolution))
-    r = plan(StyleGAN3Config(resolution, channel_base=65536, channel_max=1024, conv_kernel=1, use_radial_filters=True))
+def stylegan3_rows(device: torch.device, resolution: int = 256, channels: int = 512) -> list[Row]:
+    """`channels`: of config T at most; R has twice as many."""
+    t = plan(StyleGAN3Config(resolution, channel_base=64 * channels, channel_max=channels))
+    r = plan(StyleGAN3Config(resolution, channel_base=128 * channels, channel_max=2 * channels, conv_kernel=1,
+                             use_radial_filters=True))
     return [row for config, geometries in (("T", t), ("R", r)) for g in (geometries[4], geometries[9])
             for row in _stylegan3_layer(f"SG3-{config} {g.name}", g, device)]
 
@@ -170,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     device = choose_device("auto" if given.backend in ("auto", "reference") else given.backend)
-    rows = stylegan2_rows(device) + stylegan3_rows(device)
+    rows = block_rows(device) + stylegan3_rows(device)
     unknown = set(given.ops or ()) - {row.op for row in rows}
     if unknown:
         parser.error(f"no row for {', '.join(sorted(unknown))}; there are {', '.join({row.op: 0 for row in rows})}")
