@@ -11,6 +11,7 @@ from headless import refused, shape_of
 from PIL import Image
 
 import visualizer
+from cuda_ops import dispatch
 
 ROOT = Path(__file__).resolve().parent.parent
 TORCH_FILES = {"sg2_skip": "sg2_skip.snapshot.pkl", "sg2_resnet_cond": "sg2_resnet_cond.snapshot.pkl",
@@ -28,9 +29,19 @@ def error(a, b) -> float:
     return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
+ON_EVERY_BACKEND = pytest.mark.parametrize("run", ["reference", "cpu"], indirect=True)
+
+
 @pytest.fixture
-def run(tmp_path, capsys):
-    """`run('render', file, psi=0.7, w=array)`: the array written to OUT.npy. Arrays travel as .npy files."""
+def run(request, tmp_path, capsys):
+    """`run('render', file, psi=0.7, w=array)`: the array written to OUT.npy. Arrays travel as .npy files.
+
+    On the backend that is the fixture's parameter, if it can run here; without one on the fastest.
+    """
+    backend = getattr(request, "param", "auto")
+    if backend != "auto" and (reason := dispatch.why_not(backend, "cpu")):
+        pytest.skip(reason)
+
     def run(command, file, **options):
         argv = [command, str(file)]
         for name, value in options.items():
@@ -40,7 +51,7 @@ def run(tmp_path, capsys):
                 value = path
             argv += [f"--{name.replace('_', '-')}", str(value)]
         out = tmp_path / "out.npy"
-        status = visualizer.main(argv + ["--device", "cpu", "-o", str(out)])
+        status = visualizer.main(argv + ["--device", "cpu", "--backend", backend, "-o", str(out)])
         assert status == 0, capsys.readouterr().err
         return np.load(out)
     return run
@@ -55,6 +66,7 @@ def by_class(npz, labels: str):
 
 # -- PyTorch files ----------------------------------------------------------------------------------------------------
 
+@ON_EVERY_BACKEND
 @pytest.mark.parametrize("name", TORCH_FILES)
 def test_pytorch_images(name, run, reference, reference_file):
     file, npz = reference_file(TORCH_FILES[name]), reference(f"{name}.npz")
@@ -90,6 +102,7 @@ def recorded_tap(layer: str, is_resnet: bool) -> tuple[str, float] | None:
     return f"{layer}.act", 0.5 ** 0.5 if scaled else 1    # the record has the residual sum's 1/sqrt 2 in it
 
 
+@ON_EVERY_BACKEND
 @pytest.mark.parametrize("name", TORCH_FILES)
 def test_pytorch_taps(name, run, reference, reference_file):
     file, npz = reference_file(TORCH_FILES[name]), reference(f"{name}.npz")
@@ -106,6 +119,7 @@ def test_pytorch_taps(name, run, reference, reference_file):
     assert checked > 8
 
 
+@ON_EVERY_BACKEND
 @pytest.mark.parametrize("name", TORCH_FILES)
 def test_pytorch_scores(name, run, reference, reference_file):
     file, npz = reference_file(TORCH_FILES[name]), reference(f"{name}.npz")
@@ -115,6 +129,7 @@ def test_pytorch_scores(name, run, reference, reference_file):
 
 # -- TensorFlow files -------------------------------------------------------------------------------------------------
 
+@ON_EVERY_BACKEND
 @pytest.mark.parametrize("name", TF_FILES)
 def test_tensorflow_images(name, run, reference, reference_file):
     file, npz = reference_file(TF_FILES[name]), reference(f"{name}.npz")
@@ -404,3 +419,31 @@ def test_as_a_process(tmp_path):
     bad = subprocess.run([sys.executable, "visualizer.py", "info", str(tmp_path / "x.png")], cwd=ROOT,
                          capture_output=True, text=True)
     assert bad.returncode == 1 and bad.stderr.count("\n") == 1 and "x.png" in bad.stderr
+
+
+@pytest.mark.parametrize("demo", ["demo:stylegan2", "demo:stylegan3-t", "demo:stylegan1"])
+def test_backends_are_forced_each_way(demo, capsys, tmp_path):
+    """Each that runs gives the picture of the reference but for rounding; each that can't says so in one line."""
+    from cuda_ops import dispatch
+    pictures = {}
+    for backend in ("reference", "cpu", "cuda", "auto"):
+        out = tmp_path / f"{backend}.npy"
+        argv = ["render", demo, "--device", "cpu", "--backend", backend, "-o", str(out)]
+        why_not = "" if backend == "auto" else dispatch.why_not(backend, "cpu")
+        if why_not:
+            line = refused(capsys, *argv)
+            assert f"cannot run on backend '{backend}': " in line and why_not in line
+        else:
+            assert visualizer.main(argv) == 0
+            pictures[backend] = np.load(out)
+    assert {"reference", "auto"} <= pictures.keys() and "cuda" not in pictures
+    for picture in pictures.values():
+        assert np.allclose(picture, pictures["reference"], atol=1e-3 * np.abs(pictures["reference"]).max())
+
+
+def test_the_doctor_speaks_of_the_kernels(capsys):
+    from cuda_ops import build
+    assert visualizer.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert "C++ kernels" in out and str(build.cache_folder()) in out
+    assert ("could not be built" in out) == isinstance(build.outcome(), build.BuildError)

@@ -35,6 +35,7 @@ def test_mapping_and_truncation(network, reference, name):
         assert relative_error(mapping(z, c, *cases[key]), data[key]) < RECORDED, key
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("name", GENERATORS)
 def test_images(network, reference, name):
     data, g = reference(f"{name}.npz"), network(name)

@@ -43,6 +43,7 @@ def test_mapping_and_truncation(recorded):
     assert relative_error(network.mapping(z, c, 0.5, 4), data["w_psi0.5_cutoff4"]) < RECORDED
 
 
+@pytest.mark.usefixtures("backend")
 def test_images(recorded):
     data, network = recorded
     ws = tensor(data, "w_mixed")
@@ -50,6 +51,7 @@ def test_images(recorded):
     assert relative_error(network.synthesis(ws, noise="none"), data["image_nonoise"]) < RECORDED
 
 
+@pytest.mark.usefixtures("backend")
 def test_layers(recorded):
     data, network = recorded
     taps = taps_of(network.synthesis, tensor(data, "w_mixed"))
@@ -88,6 +90,7 @@ def test_tensorflow_mapping_and_truncation(network, reference, name):
         assert relative_error(mapping(tensor(data, "z"), None, *truncation), data[key]) < RECORDED, key
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("name", TENSORFLOW)
 def test_tensorflow_images(network, reference, name):
     data, g = reference(f"{name}.npz"), network(name)

@@ -451,6 +451,7 @@ def recorded_discriminator(kwargs: dict) -> DiscriminatorConfig:
     return DiscriminatorConfig(resolution=kwargs.pop("img_resolution"), **kwargs.pop("epilogue_kwargs"), **kwargs)
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_recorded(name, reference):
     data = {key: value if key == "meta" else torch.from_numpy(value) for key, value in reference(f"{name}.npz").items()}
@@ -475,6 +476,7 @@ def test_recorded(name, reference):
     assert relative_error(image, data["image"]) < RECORDED
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("name", ["sg3_t", "sg3_r"])
 def test_recorded_gradients(name, reference):
     """Of the generator's loss, of its path length, and the averages after the discriminator's fake pass."""
