@@ -11,6 +11,7 @@
 
 constexpr int THREADS = 128, RUN = 16;               // RUN: upsampled samples that a thread makes at once along an axis
 constexpr int SHARED_BYTES = 48 << 10;
+constexpr int BLOCKS = 5;                            // on a multiprocessor: leaves 102 registers, spills none
 
 enum States { NONE, WRITE, READ };                   // of the activation, for the backward pass
 
@@ -288,7 +289,7 @@ __device__ void down_2d(T* plane, const float* samples, const float* f, int ox0,
 // fu, fd: taps in the order of correlation, gain of upsampling included, [TU] or [TU, TU], [TD] or [TD, TD]. b:
 // [channels] or null. Blocks: all tiles of a plane, along x first; planes.
 template <class T, int UP, int DOWN, int TU, int TD, int PX, int PY, bool UP_2D, bool DOWN_2D, int ROWS, int STATES>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, BLOCKS)
 filtered_lrelu(const T* x, const float* fu, const float* fd, const float* b, T* y, unsigned* states, int channels,
                int h, int w, int oh, int ow, int pad_x, int pad_y, int tiles_x, int tiles_y, int state_words,
                int state_w, int state_x, int state_y, float gain, float slope, float clamp) {
