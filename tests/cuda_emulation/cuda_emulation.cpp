@@ -1,7 +1,7 @@
 // Carries out one launch: a block's threads are fibers that run one after another from barrier to barrier.
 //
-// The kernel, but not this file, is compiled with AddressSanitizer, which knows every byte of the arguments and of shared
-// memory. Whatever goes wrong ends the process with one line that names kernel, block and thread.
+// The kernel, but not this file, is compiled with AddressSanitizer, which knows every byte of the arguments and of
+// shared memory. Whatever goes wrong ends the process with one line that names kernel, block and thread.
 #include "cuda_emulation.h"
 
 #include <sanitizer/asan_interface.h>
@@ -273,8 +273,8 @@ static void write_results(const char* path, const Kernel& k, const std::vector<B
     std::fclose(file);
 }
 
-// Words: kernel's number, grid, block, bytes of dynamic shared memory, file of the tensors, file for the results, then the
-// arguments: p<bytes> (their content follows each other in the file), n (null), i<number>, f<number>.
+// Words: kernel's number, grid, block, bytes of dynamic shared memory, file of the tensors, file for the results, then
+// the arguments: p<bytes> (their content follows each other in the file), n (null), i<number>, f<number>.
 int main(int count, char** words, const Kernel* kernels) {
     const Kernel& k = kernels[std::atoi(words[1])];
     unsigned sizes[6];

@@ -1,4 +1,4 @@
-// The CUDA language as C++ for one CPU core: what kernels see of the emulation, whose workings are in cuda_emulation.cpp.
+// The CUDA language as C++ for one CPU core: what kernels see of the emulation, which works in cuda_emulation.cpp.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -42,7 +42,7 @@ template <class T> T shuffle(unsigned mask, T value, int source, int line) {
     return value;
 }
 
-// --- kernels with their parameters ------------------------------------------------------------------------------------
+// --- kernels with their parameters -----------------------------------------------------------------------------------
 
 struct Kernel {
     const char *name, *signature;                    // one letter a parameter: int, float, pointer to Write or Read
