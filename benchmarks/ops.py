@@ -22,9 +22,10 @@ from torch import Tensor
 from benchmarks.floor import COPIED, MATRIX, Rates, Work, seconds_of, separable
 from cuda_ops import dispatch
 from cuda_ops.bias_act import bias_act
-from cuda_ops.conv2d_resample import conv2d_resample
+from cuda_ops.conv2d_resample import Fir, conv2d_resample
 from cuda_ops.filtered_lrelu import filtered_lrelu
 from cuda_ops.modulated_conv2d import modulated_conv2d, modulated_conv2d_sg3
+from cuda_ops.noise_act import noise_act
 from cuda_ops.style_epilogue import style_epilogue
 from cuda_ops.upfirdn2d import filter2d, setup_filter, upsample2d
 from nets.config import LayerGeometry, StyleGAN3Config
@@ -64,6 +65,10 @@ def block_rows(device: torch.device, base: int = 32768) -> list[Row]:
         _modulated("SG2 b64.conv1", min(base // 64, 512), min(base // 64, 512), 64, device),
         _modulated("SG2 conv1 high", channels, channels, size, device),
         _modulated("SG2 conv0 high", 2 * channels, channels, size // 2, device, up=2),
+        Row("noise_act", "SG2 conv0 high", (1, channels, size + 1, size + 1),
+            partial(noise_act, noise=torch.randn(1, 1, *high, device=device), strength=torch.tensor(0.1, device=device),
+                    b=torch.randn(channels, device=device), act="lrelu", clamp=256, fir=Fir(f, (1, 1, 1, 1), 4)),
+            fir=separable(channels, len(TAPS), size + 1, high)),
         Row("style_epilogue", "SG1 conv0 high", (1, channels // 2, size + 1, size + 1),
             partial(style_epilogue, **_style(channels // 2, size, device), is_enlarged=True,
                     blur=torch.tensor([0.25, 0.5, 0.25], device=device)),

@@ -45,7 +45,7 @@ def apply_style(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 @dispatch.register("style_epilogue", "reference")
 def _reference(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, act: str, scale: Tensor | None,
-               shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, may_overwrite: bool,
+               shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, overwrite: bool,
                ) -> Tensor:
     if is_enlarged:
         x = enlarged_convolution(x, blur)
@@ -58,7 +58,7 @@ def _reference(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tens
 
 @dispatch.register("style_epilogue", "cpu", native.why_not)
 def _cpu(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, act: str, scale: Tensor | None,
-         shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, may_overwrite: bool) -> Tensor:
+         shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, overwrite: bool) -> Tensor:
     """As `_reference`, in two passes over memory: kernels/style_epilogue.cpp."""
     (n, c, h, w), rows, columns, before, taps = x.shape, None, None, 0, 0
     oh, ow = (h - 1, w - 1) if is_enlarged else (h, w)
@@ -68,7 +68,7 @@ def _cpu(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, ac
     noise_step = oh * ow if noise is not None and len(noise) > 1 else 0
     given = [None if t is None else t.float().contiguous() for t in (noise, strength, b, scale, shift, rows, columns)]
     x = native.channels_last(x)
-    y = x if may_overwrite and not is_enlarged else native.empty_channels_last(x, n, c, oh, ow)
+    y = x if overwrite and not is_enlarged else native.empty_channels_last(x, n, c, oh, ow)
     native.call("style_epilogue", x, y, *given, taps, before, n, c, h, w, oh, ow, noise_step, float(gain), SLOPES[act])
     return y
 
@@ -90,15 +90,15 @@ def smoothing_taps(blur: Tensor | None, size: int) -> Tensor:
 
 @dispatch.register("style_epilogue", "cuda", cuda_launch.why_not)
 def _cuda(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, act: str, scale: Tensor | None,
-          shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, may_overwrite: bool) -> Tensor:
+          shift: Tensor | None, gain: float, is_enlarged: bool, blur: Tensor | None, overwrite: bool) -> Tensor:
     """As `_reference`, in two passes over memory: kernels/style_epilogue.cu. A blur not of 3 taps takes its own."""
     if is_enlarged and (blur is None or len(blur) != 3):
-        x, is_enlarged, may_overwrite = enlarged_convolution(x, blur), False, True
+        x, is_enlarged, overwrite = enlarged_convolution(x, blur), False, True
     layout = cuda_launch.layout(x)
     x, (n, c, h, w) = x.contiguous(memory_format=layout), x.shape
     oh, ow = h - is_enlarged, w - is_enlarged
     y = x
-    if is_enlarged or not may_overwrite:
+    if is_enlarged or not overwrite:
         y = torch.empty((n, c, oh, ow), dtype=x.dtype, device=x.device, memory_format=layout)
     blur = blur.flip(0) if is_enlarged else None
     noise_step = oh * ow if noise is not None and len(noise) > 1 else 0
@@ -127,19 +127,19 @@ def _launch(x: Tensor, kernel: str, blocks: int, arguments: tuple) -> None:
 
 def style_epilogue(x: Tensor, noise: Tensor | None, strength: Tensor | None, b: Tensor, act: str = "lrelu",
                    scale: Tensor | None = None, shift: Tensor | None = None, gain: float = 1,
-                   is_enlarged: bool = False, blur: Tensor | None = None, may_overwrite: bool = False) -> Tensor:
+                   is_enlarged: bool = False, blur: Tensor | None = None, overwrite: bool = False) -> Tensor:
     """instance_norm(act(x * gain + noise * strength + b)) * (scale + 1) + shift.
 
     `x` [N, C, H, W], any float dtype; `noise` [1 or N, 1, H, W] with `strength` [C], or None; `b` [C]; `act`: a key of
     ACTIVATIONS, with gain 1; `scale`, `shift` [N, C] or both None: no style. `is_enlarged`: x is [N, C, H+1, W+1], H
     and W even, and `enlarged_convolution` with `blur` (float32 [taps] or None) comes first.
-    `may_overwrite`: the result may take x's place in memory; fresh memory costs a CPU as much as a pass over it.
+    `overwrite`: x is nobody else's, its memory may take the result: fresh memory costs a CPU as much as a pass over it.
     Returns [N, C, H, W] in x's dtype. Differentiable in all but `blur`, any order: while gradients are recorded, and
     for activations without a fused form, the public ops run one after the other. Raises ValueError or TypeError on
     shapes and types that don't fit.
     """
     _check(x, noise, strength, b, act, scale, shift, is_enlarged, blur)
-    given = (x, noise, strength, b, act, scale, shift, gain, is_enlarged, blur, may_overwrite)
+    given = (x, noise, strength, b, act, scale, shift, gain, is_enlarged, blur, overwrite)
     needs_steps = act not in SLOPES or _is_recorded(x, strength, b, scale, shift, noise)
     return _reference(*given) if needs_steps else dispatch.choose("style_epilogue", x)(*given)
 

@@ -56,7 +56,7 @@ class Epilogue(nn.Module):
         y = None
         if config.use_instance_norm and not config.use_pixel_norm:
             y = style_epilogue(x, noise, self.noise_strength, self.bias, config.activation, scale, shift, gain,
-                               is_enlarged, blur, may_overwrite=watch is ignore and "conv" in self.shapes)
+                               is_enlarged, blur, overwrite=watch is ignore and "conv" in self.shapes)
             if watch is ignore:
                 return y
         x = enlarged_convolution(x, blur) if is_enlarged else x

@@ -138,7 +138,7 @@ def test_the_input_stays_as_it_was_unless_it_may_be_overwritten():
     before = x.clone()
     y = run("cpu", given)
     assert torch.equal(x, before)
-    assert torch.equal(run("cpu", given, may_overwrite=True), y) and torch.equal(x, y)
+    assert torch.equal(run("cpu", given, overwrite=True), y) and torch.equal(x, y)
 
 
 @pytest.mark.parametrize("blur", BLURS)

@@ -10,7 +10,7 @@ from stage_checks import check_derivative, check_fading, check_stages, randomize
 
 from nets.config import MappingConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig
 from nets.errors import UserError
-from nets.stages import all_taps
+from nets.stages import State, all_taps, draw_noise, ignore
 from nets.stylegan1 import Discriminator, Generator, Layer
 
 FLOAT64 = 1e-11                          # relative error after a few dozen layers of 1e-16 roundings
@@ -85,6 +85,26 @@ def test_layer_is_its_formula(up):
         assert list(seen) == [f"l.{step}" for step in steps]
         for step, value in steps.items():
             assert relative_error(seen[f"l.{step}"][n], value) < FLOAT64, step
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS)
+def test_watching_changes_no_bit(config, precision, backend):
+    """What a stage hands on is the fused result, shown as the last of its taps or not looked at."""
+    network = make(config)
+    synthesis, ws = network.synthesis, draw_ws(network)
+    synthesis.precision = precision
+    stages = synthesis.stages()
+    noise = draw_noise(stages, "const", len(ws))
+    with torch.inference_mode():
+        state = State()
+        for stage in stages:
+            given, seen = stage.inputs(ws, noise), {}
+            watched, state = stage.run(state, given, seen.__setitem__), stage.run(state, given, ignore)
+            for ours, theirs in zip(watched, state):
+                assert ours is theirs or torch.equal(ours, theirs)
+            if state.x is not None and "torgb" not in stage.name:
+                assert torch.equal(seen[stage.taps[-1].name], state.x)
 
 
 def test_first_layer_and_torgb():
