@@ -88,9 +88,9 @@ def _rounding(result: RenderResult) -> None:
     if result.precision == "fp32" or result.stats is None:         # of a table and a grid there is none
         return
     found = result.rounding
-    words = f"{found.largest:.2g} max, {found.rms:.2g} RMS, {found.psnr_db:.1f} dB" if found else "…"
-    widgets.fact("Against fp32", words, "The error of the picture in view against the same in fp32, in 8-bit levels: "
-                 "the largest, the root mean square, and the peak signal to noise ratio. It is rendered in fp32 for "
+    words = f"{found.psnr_db:.1f} dB, max {found.largest:.2g}, RMS {found.rms:.2g}" if found else "…"
+    widgets.fact("Against fp32", words, "Peak signal to noise of the picture in view against the same in fp32, and "
+                 "its largest and its root mean square error in 8-bit levels. It is rendered in fp32 for "
                  "that when nothing else is to do")
 
 
