@@ -2,8 +2,8 @@
 //
 // Bound by the FIR arithmetic: 72 multiply-adds a pixel for up 2, down 2, 12 taps, where memory would allow some 30 on
 // a current card. Fast because the upsampled signal is never in main memory, and with a separable down filter not in
-// shared memory either: a thread walks down one column of a tile with a window of inputs and the sums of the outputs it is
-// amidst in registers, so 24 multiply-adds cost one shared read and one write. Along x each thread makes a run of
+// shared memory either: a thread walks down one column of a tile with a window of inputs and the sums of the outputs it
+// is amidst in registers, so 24 multiply-adds cost one shared read and one write. Along x each thread makes a run of
 // neighbours from registers. Which tap meets which input (the phase) is known when the kernel is compiled, so inserted
 // zeros are never multiplied. Row strides are odd: lanes on different rows meet different banks.
 // A radial down filter takes 144 multiply-adds an output, on a tile of activated samples in shared memory.

@@ -2,7 +2,7 @@
 
 Found, each an EmulationError that names kernel, block and thread: reads and writes outside arguments and shared memory,
 to the byte; threads that part at a barrier; results that depend on the order of threads or blocks (a missing barrier);
-undefined behaviour of C++ (misaligned vectors among it); sizes that no card takes. Shared memory starts as NaN.
+undefined behaviour of C++ (misaligned vectors among it); shared memory used before it is written; sizes no card takes.
 """
 from __future__ import annotations
 
