@@ -95,8 +95,9 @@ def cache_folder() -> Path:
 
 def find_compiler() -> list[str]:
     """The words that start the C++ compiler: $CXX, or the first known one on PATH. Raises BuildError."""
-    for words in (shlex.split(os.environ.get("CXX", "")), *([name] for name in COMPILERS)):
-        if words and (path := shutil.which(words[0])):
+    chosen = os.environ.get("CXX", "")
+    for words in ([chosen], shlex.split(chosen), *([name] for name in COMPILERS)):
+        if words and words[0] and (path := shutil.which(words[0])):
             return [path, *words[1:]]
     raise BuildError(f"no C++ compiler was found; {INSTALL}")
 
