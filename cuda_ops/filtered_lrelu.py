@@ -231,21 +231,25 @@ def _any_tile(plan: Plan, fu: Tensor, fd: Tensor) -> _Tile:
 # --- autograd --------------------------------------------------------------------------------------------------------
 
 class _FilteredLrelu(torch.autograd.Function):
-    """A fused pass. Where each sample's state is known it is linear in x, and its backward is such a pass (spec)."""
+    """A fused pass. Where each sample's state is known it is linear in x, and its backward is such a pass (spec). The
+    bias comes along through all of them, so that its higher gradients are 0 and not missing: an optimiser minds."""
 
     @staticmethod
     def forward(ctx, x: Tensor, b: Tensor | None, fu: Tensor, fd: Tensor, plan: Plan, states: Tensor | None, run: Pass):
-        y, states = run(x, b, fu, fd, plan, states, states is None)
-        ctx.save_for_backward(fu, fd, states)
+        ctx.linear = states is not None
+        y, states = run(x, None if ctx.linear else b, fu, fd, plan, states, not ctx.linear)
+        ctx.save_for_backward(b, fu, fd, states)
         ctx.plan, ctx.run = plan.transposed(x, y, fu, fd), run
-        ctx.bias_dtype = None if b is None else b.dtype
         return y
 
     @staticmethod
     def backward(ctx, dy: Tensor):
-        fu, fd, states = ctx.saved_tensors
-        dx = _FilteredLrelu.apply(dy, None, _flipped(fd), _flipped(fu), ctx.plan, states, ctx.run)
-        db = dx.sum((0, 2, 3)).to(ctx.bias_dtype) if ctx.needs_input_grad[1] else None
+        b, fu, fd, states = ctx.saved_tensors
+        dx = _FilteredLrelu.apply(dy, b, _flipped(fd), _flipped(fu), ctx.plan, states, ctx.run)
+        if not ctx.needs_input_grad[1]:
+            db = None
+        else:
+            db = torch.zeros_like(b) if ctx.linear else dx.sum((0, 2, 3)).to(b.dtype)
         return dx, db, None, None, None, None, None
 
 

@@ -118,7 +118,7 @@ def test_first_and_second_gradients(combination, size):
     held_to_reference(dx, theirs(0), x, b, dy, direction)
     held_to_reference(ddy, theirs(2), x, b, dy, direction)
     exact = [theirs(i)(*(t.double() for t in (x, b, dy, direction))) for i in (0, 1)]
-    assert ((db - exact[1]).abs() <= EPS * exact[0].abs().sum((0, 2, 3))).all()  # a sum's rounding is of its terms' size
+    assert ((db - exact[1]).abs() <= EPS * exact[0].abs().sum((0, 2, 3))).all()  # as sums round
 
 
 def test_recording_gradients_changes_no_bit():
