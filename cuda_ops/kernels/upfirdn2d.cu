@@ -5,7 +5,7 @@
 #include "fir.cuh"
 
 template <class T, int UX, int UY, int DX, int DY, int FX, int FY, int C>
-__global__ void __launch_bounds__(THREADS) upfirdn2d(const T* x, const float* f, T* y, int channels, int h, int w,
+__global__ void __launch_bounds__(THREADS, 3) upfirdn2d(const T* x, const float* f, T* y, int channels, int h, int w,
                                                      int oh, int ow, int pad_x, int pad_y, int tiles_x, int tiles_y) {
     const Images images = {channels, h, w, oh, ow, pad_x, pad_y, tiles_x, tiles_y};
     fir_tile<UX, UY, DX, DY, FX, FY, C>(x, f, y, images, [](int64_t) { return [](float v, int64_t) { return v; }; });
