@@ -184,8 +184,10 @@ class _Slope(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, ddx: Tensor):
+        x, b = ctx.saved_tensors
+        db = torch.zeros_like(b) if ctx.needs_input_grad[2] else None       # 0, not missing: an optimiser minds
         with dispatch.use(ctx.backend):
-            return _Slope.apply(ddx, *ctx.saved_tensors, *ctx.options), *[None] * 6
+            return _Slope.apply(ddx, x, b, *ctx.options), None, db, *[None] * 4
 
 
 # --- public ----------------------------------------------------------------------------------------------------------
