@@ -1,7 +1,7 @@
 """scaled_conv2d: convolution whose input and output channels are scaled per sample, as modulation and demodulation do.
 
-By Winograd's minimal filtering on the CPU (Winograd 1980; Lavin & Gray 2016), where the scales cost nothing and weights
-are transformed once per network instead of modulated once per frame.
+By Winograd's minimal filtering on the CPU (Winograd 1980; Lavin & Gray 2016), or of few pixels by its definition: there
+the scales cost nothing, and weights are prepared once per network instead of modulated once per frame.
 """
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from cuda_ops import dispatch, native, processor
 from cuda_ops.convolution import Sides, conv2d, conv_transpose2d
 from cuda_ops.kept import is_keepable, kept
 
-PANEL = 32                               # output channels that the kernel computes at a time
+PANEL, DEPTH = 32, 64                    # output and input channels that the kernels take at a time (products.h)
+FEW = 8 * 8                              # pixels
 
 
 # --- reference -------------------------------------------------------------------------------------------------------
@@ -55,21 +56,21 @@ def _on_activations(x: Tensor, w: Tensor, style: Tensor | None, scale: Tensor | 
 @dispatch.register("conv2d", "cpu", native.why_not)
 def _fused(x: Tensor, w: Tensor, style: Tensor | None, scale: Tensor | None, up: int, stride: int,
            padding: Sides) -> Tensor:
-    """By Winograd's filtering where that is less work, else directly."""
+    """Directly where that is reading the weights, by Winograd's filtering where that is less work, else in torch."""
     records = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, w, style, scale))
     is_3x3 = w.shape[2:] == (3, 3) and stride == 1 and up <= 2
-    if records or not is_3x3 or not is_keepable(w) or not _pays(x, w, up):
+    if records or not is_3x3 or not is_keepable(w) or min(_size(x, up, padding)) < 1 or _is_quick(x):
+        return _direct(x, w, style, scale, up, stride, padding)
+    if len(x) * x.shape[2] * x.shape[3] <= FEW:
+        return _few_pixels(x, w, style, scale, up, padding)
+    if min(w.shape[:2]) < 32:            # measured on AVX-512: transforms take longer than the multiplications saved
         return _direct(x, w, style, scale, up, stride, padding)
     return _winograd(x, w, style, scale, up, padding)
 
 
-def _pays(x: Tensor, w: Tensor, up: int) -> bool:
-    """Measured on AVX-512: 2.8 to 4 times the weights have to be read for few pixels, and with few channels transforms
-    take longer than the multiplications saved; with `up` those are 2 of 5, else 3 of 4."""
-    if x.dtype == torch.bfloat16 and processor.multiplies_bfloat16():
-        return False
-    enough = w.shape[0] * w.shape[1] >= 512 * 256 if up > 1 else min(w.shape[:2]) >= 32
-    return enough and len(x) * x.shape[2] * x.shape[3] >= 8 * 8
+def _is_quick(x: Tensor) -> bool:
+    """Whether oneDNN multiplies faster than the kernels, in instructions that they do not have."""
+    return x.dtype == torch.bfloat16 and processor.multiplies_bfloat16()
 
 
 def _size(x: Tensor, up: int, padding: Sides) -> tuple[int, int]:
@@ -78,13 +79,21 @@ def _size(x: Tensor, up: int, padding: Sides) -> tuple[int, int]:
 
 
 def _winograd(x: Tensor, w: Tensor, style: Tensor | None, scale: Tensor | None, up: int, padding: Sides) -> Tensor:
+    return _call("winograd", x, w, kept(w, f"winograd {up}", partial(_transformed, up=up)), style, scale, up, padding)
+
+
+def _few_pixels(x: Tensor, w: Tensor, style: Tensor | None, scale: Tensor | None, up: int, padding: Sides) -> Tensor:
+    return _call("direct", x, w, kept(w, f"direct {up}", partial(_packed, up=up)), style, scale, up, padding)
+
+
+def _call(kernel: str, x: Tensor, w: Tensor, u: Tensor, style: Tensor | None, scale: Tensor | None, up: int,
+          padding: Sides) -> Tensor:
+    """u: w as `kernel` takes it."""
     (n, i, height, width), o, (out_height, out_width) = x.shape, len(w), _size(x, up, padding)
-    x = native.channels_last(x)
-    u = kept(w, f"winograd {up}", partial(_transformed, up=up))
-    style, scale = _rows(style, n), _rows(scale, n)
+    x, style, scale = native.channels_last(x), _rows(style, n), _rows(scale, n)
     y = native.empty_channels_last(x, n, o, out_height, out_width)
-    native.call("winograd", x, u, style, scale, y, n, height, width, i, o, out_height, out_width, padding[2],
-                padding[0], up)
+    native.call(kernel, x, u, style, scale, y, n, height, width, i, o, out_height, out_width, padding[2], padding[0],
+                up)
     return y
 
 
@@ -98,6 +107,16 @@ def _transformed(w: Tensor, up: int) -> Tensor:
     u = torch.einsum("pa,oiab,qb->pqio", g, w.double(), g).float().flatten(0, 1)
     u = F.pad(u, (0, -len(w) % 16))
     return torch.cat([panel.flatten(1) for panel in u.split(PANEL, dim=2)], dim=1).contiguous()
+
+
+def _packed(w: Tensor, up: int) -> Tensor:
+    """w [O, I, 3, 3] -> float32 [panel][even or odd along y, x; one at stride 1][block of DEPTH inputs][tap][input,
+    output], as direct.cpp reads it. Transposed, even results meet the last tap and the first, odd ones the middle one.
+    """
+    axis = ([2, 0], [1]) if up == 2 else ([0, 1, 2],)
+    w = F.pad(w.float(), (0, 0, 0, 0, 0, 0, 0, -len(w) % 16))
+    return torch.cat([block.permute(2, 3, 1, 0).flatten() for panel in w.split(PANEL) for y in axis for x in axis
+                      for block in panel[:, :, y][..., x].split(DEPTH, dim=1)])
 
 
 def _same_matrix() -> Tensor:

@@ -2,22 +2,12 @@
 // (Lavin & Gray 2016), at stride 1 (36 products for 4x4 results, a quarter of 144) and transposed at stride 2 (49 for
 // 6x6 results, 3/5 of 81).
 //
-// Bound by the arithmetic of `multiply`: a tile's products are as many independent matrix products over the channels,
-// and its transforms are small beside them from 32 channels on. What makes it fast: a block of accumulators that fills
-// the registers; weights transformed and packed beforehand; chunks of tiles that stay in the cache between the steps;
-// style and demodulation multiplied within the transforms, so that weights never depend on the style.
+// Bound by the arithmetic of products.h: a tile's products are as many independent matrix products over the channels,
+// and its transforms are small beside them from 32 channels on. What makes it fast: weights transformed and packed
+// beforehand; chunks of tiles that stay in the cache between the steps; style and demodulation multiplied within the
+// transforms, so that weights never depend on the style.
 // Sums over the input channels run in the same order whatever the chunk or the thread: same bits for any number of them.
-#include "vector.h"
-#include <algorithm>
-#include <cstdlib>
-
-#if defined(__AVX512F__)
-constexpr int ROWS = 14, WIDE = 2;       // tiles x vectors of accumulators: 28 of 32 registers
-#else
-constexpr int ROWS = 6, WIDE = 1;        // 12 of AVX2's 16, 24 of NEON's 32
-#endif
-constexpr int64_t DEPTH = 64;            // input channels added up on their own: a shorter sum rounds less
-constexpr int64_t PANEL = 32;            // output channels whose weights lie side by side, as scaled_conv2d.py packs them
+#include "products.h"
 
 // A one-dimensional scheme, applied along y and then x: IN samples, STEP apart from tile to tile and starting START
 // before the image's padding, become PRODUCTS numbers; multiplied by the weights of their kind, they make OUT results.
@@ -61,8 +51,8 @@ struct Up {
 struct Shape {
     int64_t n, h, w, channels_in, channels_out, out_h, out_w, pad_y, pad_x;
     int64_t rows, columns, chunk;                        // tiles; those computed at a time
-    int64_t in_stride() const { return (channels_in + LANES - 1) / LANES * LANES; }
-    int64_t out_stride() const { return (channels_out + LANES - 1) / LANES * LANES; }
+    int64_t in_stride() const { return whole_vectors(channels_in); }
+    int64_t out_stride() const { return whole_vectors(channels_out); }
 };
 
 struct Tile { int64_t n, y, x; };
@@ -73,10 +63,6 @@ static Tile tile_at(const Shape& s, int64_t index) {
 // Floats from one product of all tiles of a chunk to the next. A line of cache apart from what may be a multiple of 4096
 // bytes, lest the products of a tile meet in one set of the cache.
 static int64_t plane(const Shape& s, int64_t stride) { return s.chunk * stride + LANES; }
-
-template <class T> static vec load_up_to(const T* p, int64_t n) { return n == LANES ? load(p) : load_some(p, n); }
-static vec factors(const float* p, int64_t at, int64_t n) { return p ? load_up_to(p + at, n) : splat(1); }
-static bool inside(int64_t i, int64_t size) { return i >= 0 && i < size; }
 
 // v[product][tile][channel] = the tile's samples times the style, transformed.
 template <class S, class T>
@@ -133,63 +119,6 @@ static void transform_output(const float* m, const float* scale, const Shape& s,
     }
 }
 
-// m [R, C vectors] = v [R, channels] u [channels, C vectors], or added to it
-template <int R, int C>
-static void block(const float* v, int64_t v_stride, const float* u, int64_t u_stride, int64_t channels, float* m,
-                  int64_t m_stride, bool is_first) {
-    vec sum[R][C] = {};
-    for (int64_t k = 0; k < channels; k++, u += u_stride) {
-        vec weights[C];
-        for (int c = 0; c < C; c++) weights[c] = load(u + c * LANES);
-        for (int r = 0; r < R; r++)
-            for (int c = 0; c < C; c++) sum[r][c] += v[r * v_stride + k] * weights[c];
-    }
-    for (int r = 0; r < R; r++)
-        for (int c = 0; c < C; c++) {
-            float* p = m + r * m_stride + c * LANES;
-            store(p, is_first ? sum[r][c] : load(p) + sum[r][c]);
-        }
-}
-
-template <int C>
-static void multiply(const float* v, int64_t v_stride, const float* u, int64_t u_stride, int64_t channels, float* m,
-                     int64_t m_stride, bool is_first, int64_t rows) {
-    auto go = [&](auto run, int64_t r) {
-        for (; rows >= r; rows -= r, v += r * v_stride, m += r * m_stride)
-            run(v, v_stride, u, u_stride, channels, m, m_stride, is_first);
-    };
-    go(block<ROWS, C>, ROWS);
-    go(block<4, C>, 4);
-    go(block<1, C>, 1);
-}
-
-// One product of all the chunk's tiles, for one panel: its weights lie [channels_in, width of the panel].
-static void multiply_panel(const float* v, const float* u, const Shape& s, float* m, int64_t width, int64_t tiles) {
-    for (int64_t k = 0; k < s.channels_in; k += DEPTH, v += DEPTH, u += DEPTH * width) {
-        int64_t depth = std::min(DEPTH, s.channels_in - k);
-        auto run = [&](auto part, int64_t at) {
-            part(v, s.in_stride(), u + at, width, depth, m + at, s.out_stride(), k == 0, tiles);
-        };
-        int64_t at = 0;
-        for (; at + WIDE * LANES <= width; at += WIDE * LANES) run(multiply<WIDE>, at);
-        for (; at < width; at += LANES) run(multiply<1>, at);
-    }
-}
-
-// This thread's memory for transformed tiles, kept from call to call: fresh memory costs time.
-static float* scratch(int64_t size) {
-    static thread_local struct Kept {
-        float* data = nullptr; int64_t size = 0;
-        ~Kept() { std::free(data); }
-    } kept;
-    if (kept.size < size) {
-        std::free(kept.data);
-        kept.data = static_cast<float*>(std::aligned_alloc(64, size * sizeof(float)));
-        kept.size = size;
-    }
-    return kept.data;
-}
-
 // u [kind along y, kind along x][panel][channels_in, width of the panel]: of PANEL outputs, the last perhaps fewer
 template <class S, class T>
 static void convolve_chunk(const T* x, const float* u, const float* style, const float* scale, T* y, const Shape& s,
@@ -204,8 +133,9 @@ static void convolve_chunk(const T* x, const float* u, const float* style, const
     for (int64_t job = 0; job < P * P * panels; job++) {
         int64_t p = job / panels, from = job % panels * PANEL;
         int64_t kind = std::min(p / P, K - 1) * K + std::min(p % P, K - 1);
-        multiply_panel(v + p * plane(s, in), u + (kind * out + from) * s.channels_in, s, m + p * plane(s, out) + from,
-                       std::min(PANEL, out - from), tiles);
+        static const int64_t here = 0;
+        multiply_panel({v + p * plane(s, in), in, &here, 1}, u + (kind * out + from) * s.channels_in, s.channels_in,
+                       m + p * plane(s, out) + from, out, std::min(PANEL, out - from), tiles);
     }
     #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t t = 0; t < tiles; t++) transform_output<S>(m + t * out, scale, s, tile_at(s, first + t), y);

@@ -1,4 +1,4 @@
-"""scaled_conv2d in its plain forms and by Winograd's filtering, against float64; the weights prepared for it."""
+"""scaled_conv2d in its plain forms and by both kernels, against float64; the weights prepared for them."""
 from __future__ import annotations
 
 import gc
@@ -51,9 +51,12 @@ def error(y, expected):
     return ((y.double() - expected).norm() / expected.norm()).item()
 
 
-@torch.no_grad()
-def by_winograd(x, w, style=None, scale=None, up=1, padding=(0, 0, 0, 0)):
-    return module._winograd(x, w, style, scale, up, padding)
+@pytest.fixture(params=["_winograd", "_few_pixels"])
+def by_kernel(request):
+    @torch.no_grad()
+    def run(x, w, style=None, scale=None, up=1, padding=(0, 0, 0, 0)):
+        return getattr(module, request.param)(x, w, style, scale, up, padding)
+    return run
 
 
 @torch.no_grad()
@@ -64,70 +67,70 @@ def directly(*arguments, **options):
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_winograd_is_as_exact_as_the_plain_sum(shape, geometry):
+def test_kernels_are_as_exact_as_the_plain_sum(shape, geometry, by_kernel):
     """Within four times its error (issue 4)."""
     options, given = GEOMETRIES[geometry], operands(*shape)
     expected = exact(*given, **options)
-    ours, plain = by_winograd(*given, **options), directly(*given, **options)
+    ours, plain = by_kernel(*given, **options), directly(*given, **options)
     assert error(ours, expected) < 4 * error(plain, expected)
     assert ours.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("up", [1, 2])
 @pytest.mark.parametrize("has_style, has_scale", [(False, False), (True, False), (False, True)])
-def test_either_scale_may_be_missing(up, has_style, has_scale):
+def test_either_scale_may_be_missing(up, has_style, has_scale, by_kernel):
     x, w, style, scale = operands(2, 20, 18, 9, 8)
     style, scale = style if has_style else None, scale if has_scale else None
-    assert error(by_winograd(x, w, style, scale, up), exact(x, w, style, scale, up)) < 16 * EPS[torch.float32]
+    assert error(by_kernel(x, w, style, scale, up), exact(x, w, style, scale, up)) < 16 * EPS[torch.float32]
 
 
-def test_one_row_of_scales_serves_all_samples():
+def test_one_row_of_scales_serves_all_samples(by_kernel):
     x, w, style, scale = operands(3, 16, 16, 8, 8)
-    both = [by_winograd(x, w, *(t[:1].expand(rows, -1) for t in (style, scale))) for rows in (1, 3)]
+    both = [by_kernel(x, w, *(t[:1].expand(rows, -1) for t in (style, scale))) for rows in (1, 3)]
     assert torch.equal(*both)
 
 
 @pytest.mark.parametrize("up", [1, 2])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 1)])
-def test_images_of_a_pixel_or_a_line(size, up):
+def test_images_of_a_pixel_or_a_line(size, up, by_kernel):
     x, w, style, scale = operands(2, 17, 16, *size)
     options = dict(up=up, padding=(0,) * 4 if up == 2 else (1,) * 4)
-    assert error(by_winograd(x, w, style, scale, **options), exact(x, w, style, scale, **options)) < 16 * EPS[x.dtype]
+    assert error(by_kernel(x, w, style, scale, **options), exact(x, w, style, scale, **options)) < 16 * EPS[x.dtype]
 
 
 @pytest.mark.parametrize("up", [1, 2])
-def test_empty_batch(up):
+def test_empty_batch(up, by_kernel):
     x, w, style, scale = operands(0, 16, 16, 20, 20)
-    assert by_winograd(x, w, style, scale, up).shape == exact(x, w, style, scale, up).shape
+    assert by_kernel(x, w, style, scale, up).shape == exact(x, w, style, scale, up).shape
 
 
 @pytest.mark.parametrize("up", [1, 2])
-def test_bfloat16_is_rounded_once(up):
+def test_bfloat16_is_rounded_once(up, by_kernel):
     x, w, style, scale = operands(2, 33, 18, 12, 13, dtype=torch.bfloat16)
-    ours = by_winograd(x, w, style, scale, up)
+    ours = by_kernel(x, w, style, scale, up)
     assert ours.dtype == torch.bfloat16
     # the exact result rounded to nearest, but for those few that float32's own error takes across a midpoint
     expected = exact(x, w, style, scale, up)
     assert error(ours, expected) < 1.01 * error(expected.bfloat16(), expected)
 
 
-def test_any_layout_and_offset():
+def test_any_layout_and_offset(by_kernel):
     x, w, style, scale = operands(2, 18, 16, 21, 20)
     views = [x.contiguous(), x.contiguous(memory_format=torch.channels_last), x.transpose(2, 3).contiguous().mT,
              F.pad(x, (3, 1, 2, 1))[:, :, 2:-1, 3:-1], torch.cat([x, x], 1)[:, 18:]]
-    first, *others = (by_winograd(view, w, style, scale) for view in views)
+    first, *others = (by_kernel(view, w, style, scale) for view in views)
     assert all(torch.equal(first, other) for other in others)
 
 
 @pytest.mark.parametrize("up", [1, 2])
 @pytest.mark.parametrize("shape", [(1, 40, 65, 20, 21), (1, 16, 16, 120, 130)], ids=str)   # few chunks and many
-def test_same_bits_on_any_number_of_threads(shape, up):
+def test_same_bits_on_any_number_of_threads(shape, up, by_kernel):
     given = operands(*shape)
     results = []
     for threads in (1, 2, 4):
         torch.set_num_threads(threads)
         try:
-            results.append(by_winograd(*given, up))
+            results.append(by_kernel(*given, up))
         finally:
             torch.set_num_threads(1)
     assert all(torch.equal(results[0], other) for other in results[1:])
@@ -160,7 +163,7 @@ def test_the_form_is_the_cheaper_one(monkeypatch):
 def taken(monkeypatch):
     """The names of the ways that were taken."""
     names = []
-    for name in ("_winograd", "_on_weights", "_on_activations"):
+    for name in ("_winograd", "_few_pixels", "_on_weights", "_on_activations"):
         def run(*arguments, name=name, original=getattr(module, name)):
             names.append(name)
             return original(*arguments)
@@ -168,17 +171,19 @@ def taken(monkeypatch):
     return names
 
 
-def test_winograd_runs_where_it_pays(taken):
+def test_kernels_run_where_they_pay(taken):
     x, w, style, scale = operands(1, 32, 32, 32, 32)
     with torch.no_grad():
         scaled_conv2d(x, w, style, scale)                       # a parameter, enough of everything
-        assert taken == ["_winograd"]
-        scaled_conv2d(x, w * 1, style, scale)                   # weights that would have to be prepared each time
-        scaled_conv2d(x[:, :, :7, :7], w, style, scale)         # too few pixels
-        scaled_conv2d(x, w, style, scale, stride=2)
-        directly(x, w, style, scale)
+        scaled_conv2d(x[:, :, :8, :8], w, style, scale)
+        assert taken == ["_winograd", "_few_pixels"]
+        for size in (8, 32):
+            scaled_conv2d(x[:, :, :size, :size], w * 1, style, scale)   # weights to prepare each time
+            scaled_conv2d(x[:, :, :size, :size], w, style, scale, stride=2)
+            directly(x[:, :, :size, :size], w, style, scale)
+        scaled_conv2d(*operands(1, 31, 32, 32, 32))             # too few channels
     scaled_conv2d(x, w, style, scale)                           # gradients to record
-    assert "_winograd" not in taken[1:] and len(taken) == 6
+    assert len(taken) == 2 + 2 * 3 + 2 and not {"_winograd", "_few_pixels"} & set(taken[2:])
 
 
 def test_gradients_are_those_of_the_plain_form():
