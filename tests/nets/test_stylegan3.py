@@ -26,6 +26,7 @@ R1024 = StyleGAN3Config(1024, channel_base=65536, channel_max=1024, conv_kernel=
 
 def make(config: StyleGAN3Config = SMALL, seed: int = 0) -> Generator:
     """With magnitudes as large as the layers' inputs, so that no signal dies or explodes."""
+    torch.manual_seed(seed)                          # of the input's frequencies and phases
     network = randomize(Generator(config), seed)
     network.synthesis(draw_ws(network), update_ema=True)
     return network
