@@ -1,10 +1,11 @@
-// filtered_lrelu: bias, upsampling FIR, gain, leaky ReLU, clamp, downsampling FIR, without the upsampled tensor in memory.
+// filtered_lrelu: bias, upsampling FIR, gain, leaky ReLU, clamp, downsampling FIR; nothing upsampled goes to memory.
 //
 // Bound by arithmetic: some 20 fused multiply-adds per upsampled sample (separable) or 50 (radial). Fast because
 // - one value is 16 channels of a pixel, so both axes are filtered alike and nothing is shuffled;
 // - only taps that meet samples are multiplied (polyphase), and only kept outputs are computed;
 // - the long inner loops run along x out of L1, with 16 (up) or 8 and more (down) results in registers;
 // - the column filters run where rows are narrow: before upsampling and after downsampling along x;
+// - pixels, which lie far apart, are asked for ahead, and large results are written past the caches;
 // - rows stream through rings that stay in L2; columns are cut into strips of that width;
 // - the mirrored rows of a symmetric non-separable filter are added first, which halves its multiplications.
 #include "vector.h"
@@ -25,7 +26,10 @@ constexpr int UP_BLOCK = 16, DOWN_BLOCK = 8, FOLD_BLOCK = 16;      // results he
 constexpr int UP_BLOCK = 4, DOWN_BLOCK = 4, FOLD_BLOCK = 4;
 #endif
 constexpr int64_t COLUMNS = 16;                  // of the upsampled signal handled at once: one word of states
-constexpr int64_t RING_BYTES = 400 << 10;        // that leave room for the rest in an L2 of 512 KB and more
+constexpr int64_t RING_BYTES = 400 << 10;        // of one block: those of SIDE fit an L2 of 1 MB
+constexpr int64_t SIDE = 2, TURN = 4;            // neighbouring channel blocks, which share pages, take turns of rows
+constexpr int64_t AHEAD = 16;                    // pixels asked for before they are needed: they lie pages apart
+constexpr int64_t STREAMED = 16 << 20;           // bytes of a result that no cache keeps until it is read
 constexpr int64_t ROWS_AT_ONCE = 2;              // of the output: they share the rows they are computed from
 enum Mode { PLAIN, RECORD, REPLAY };             // how the activation gets its states
 
@@ -60,13 +64,23 @@ inline vec clamp(vec v, vec limit) {
 #endif
 }
 
+// Past the caches, which saves reading what is overwritten; for whole aligned lines.
+template <class T> inline void stream(T* p, vec v) { store(p, v); }
+#ifdef __AVX512F__
+inline void stream(float* p, vec v) { _mm512_stream_ps(p, (__m512)v); }
+inline void finish_streams() { _mm_sfence(); }
+#else
+inline void finish_streams() {}
+#endif
+
 inline __attribute__((always_inline)) vec activate(vec v, vec slope, vec limit) {
     return clamp(v > 0 ? v : v * slope, limit);
 }
 
 // R rows of n: row r is the sum of rows r*step .. of `in`, weighted with the K taps at r*tap_step.
 template <int R>
-void combine(vec* const* out, const vec* const* in, int64_t n, int64_t step, const float* taps, int64_t K, int64_t tap_step) {
+void combine(vec* const* out, const vec* const* in, int64_t n, int64_t step, const float* taps, int64_t K,
+             int64_t tap_step) {
     constexpr int WIDE = 16 / R > 8 ? 8 : UP_BLOCK < 16 ? 8 / R : 16 / R;
     for (int64_t x = 0; x < n; x += WIDE) {      // rows are padded to whole blocks
         vec sum[R][WIDE] = {};
@@ -227,11 +241,11 @@ struct Filters {
 
 // How the output is cut into tiles, and the sizes of a tile's rows.
 struct Tiling {
-    int64_t blocks, strips, bands, width, height;    // channel blocks; a tile's outputs along x and y
+    int64_t blocks, groups, strips, bands, width, height;    // channel blocks, SIDE a group; a tile's outputs
     int64_t samples, columns;                        // of an upsampled row; of an input row; with what blocks run over
 
     Tiling(const Geometry& g, const Axis& x, const Axis& y, const Filters& f, int64_t threads) {
-        blocks = ceil_div(g.c, LANES);
+        blocks = ceil_div(g.c, LANES), groups = ceil_div(blocks, SIDE);
         // bytes held for each output column: rows before and after the activation
         int64_t before = (y.taps + y.up) * ceil_div(x.down, x.up), after = y.fd + ROWS_AT_ONCE * y.down + y.up;
         if (!g.fd_separable) after *= x.down;
@@ -239,15 +253,15 @@ struct Tiling {
         strips = ceil_div(x.out, most);
         width = round_up(ceil_div(x.out, strips), 16);
         strips = ceil_div(x.out, width);
-        int64_t tiles = std::max<int64_t>(1, g.n * blocks * strips);
-        bands = std::max<int64_t>(1, std::min(ceil_div(4 * threads, tiles), y.out / 32));
+        int64_t tasks = std::max<int64_t>(1, g.n * groups * strips);
+        bands = std::max<int64_t>(1, std::min(ceil_div(4 * threads, tasks), y.out / 32));
         height = round_up(ceil_div(y.out, bands), ROWS_AT_ONCE);
         bands = ceil_div(y.out, height);
         int64_t wide = round_up(width, FOLD_BLOCK) * x.down + x.fd;
         samples = round_up(COLUMNS + wide, COLUMNS);
         columns = samples / x.up + x.taps + 16;
     }
-    int64_t tiles(const Geometry& g) const { return g.n * blocks * strips * bands; }
+    int64_t tasks(const Geometry& g) const { return g.n * groups * strips * bands; }
 };
 
 // --- a tile ----------------------------------------------------------------------------------------------------------
@@ -263,13 +277,15 @@ class Tile {
           input(y.taps, t.columns), narrow(y.up, t.columns), wide(1, t.samples),
           ring(y.fd + ROWS_AT_ONCE * y.down, g.fd_separable ? round_up(t.width, 16) : t.samples),
           results(ROWS_AT_ONCE, round_up(t.width, 16)), from(std::max(y.fd + ROWS_AT_ONCE * y.down, y.taps)),
-          mirrors(y.fd) {}
+          mirrors(y.fd), streams(sizeof(T) == sizeof(float) && g.c % LANES == 0 && uintptr_t(out) % sizeof(vec) == 0 &&
+                                 g.n * g.out_h * g.out_w * g.c * int64_t(sizeof(T)) > STREAMED) {}
 
-    void run(int64_t index) {
-        block = index % t.blocks;
-        strip = index / t.blocks % t.strips;
-        band = index / t.blocks / t.strips % t.bands;
-        sample = index / t.blocks / t.strips / t.bands;
+    // Goes to the first row of one of a task's tiles.
+    void start(int64_t task, int64_t k) {
+        block = task % t.groups * SIDE + k;
+        strip = task / t.groups % t.strips;
+        band = task / t.groups / t.strips % t.bands;
+        sample = task / t.groups / t.strips / t.bands;
         lanes = std::min(LANES, g.c - block * LANES);
         out_x = strip * t.width, out_y = band * t.height;
         int64_t q = out_x * ax.down + ax.shift;  // the first upsampled column that is needed
@@ -279,23 +295,32 @@ class Tile {
         made = out_y * ay.down;
         group = (made + ay.shift) / ay.up;
         loaded = group + ay.base;
-        int64_t end = std::min(out_y + t.height, ay.out);
-        for (int64_t y = out_y; y < end; y += ROWS_AT_ONCE) {
+        done_y = out_y;
+    }
+
+    // The next rows of the tile, TURN at most; whether there are any left.
+    bool advance() {
+        int64_t last = std::min(out_y + t.height, ay.out), end = std::min(done_y + TURN, last), y = done_y;
+        for (; y < end; y += ROWS_AT_ONCE) {
             int64_t rows = std::min(ROWS_AT_ONCE, end - y);
             int64_t needed = (y + rows - 1) * ay.down + ay.fd;
             while (made < needed) make_rows(needed);
             finish_rows(y, rows);
             for (int64_t r = 0; r < rows; ++r) put_row(results.row(r), y + r);
         }
+        return (done_y = y) < last;
     }
 
   private:
-    // Rows of a fixed length, each found by its number modulo their count.
+    // At least `count` rows of a fixed length, each found by its number modulo a power of two.
     struct Ring {
-        int64_t count, length;
+        int64_t count = 1, length;
         std::vector<vec> memory;
-        Ring(int64_t count, int64_t length) : count(count), length(length), memory(count * length) {}
-        vec* row(int64_t i) { return &memory[(i % count + count) % count * length]; }
+        Ring(int64_t least, int64_t length) : length(length) {
+            while (count < least) count *= 2;
+            memory.resize(count * length);
+        }
+        vec* row(int64_t i) { return &memory[(i & (count - 1)) * length]; }
     };
 
     // The upsampled rows `made` .. of one group, up to `end`, each straight on to where its results are kept.
@@ -327,26 +352,27 @@ class Tile {
 
     // Upsamples, activates and, if the filter is separable, downsamples along x.
     void make_row(const vec* const* rows, const float* taps) {
-        vec* row = g.fd_separable ? wide.row(0) : ring.row(made);
+        vec *result = ring.row(made), *row = g.fd_separable ? wide.row(0) : result;
         int64_t done = 0;
         for (int64_t c = 0; c < used; c += COLUMNS) {
-            up_samples(row + c, rows, first_q + c, taps);
+            up_samples(row + c, rows, c, taps);
             if (g.mode != PLAIN) use_states(row + c, first_q + c);
             if (!g.fd_separable) continue;
             const vec* source = row;
             for (; done < width && lead + (done + DOWN_BLOCK - 1) * ax.down + ax.fd <= c + COLUMNS; done += DOWN_BLOCK)
-                down_samples(ring.row(made) + done, &source, nullptr, done, f.down_x.data());
+                down_samples(result + done, &source, nullptr, done, f.down_x.data());
         }
         const vec* source = row;
         for (; g.fd_separable && done < width; done += DOWN_BLOCK)
-            down_samples(ring.row(made) + done, &source, nullptr, done, f.down_x.data());
+            down_samples(result + done, &source, nullptr, done, f.down_x.data());
     }
 
-    void up_samples(vec* row, const vec* const* rows, int64_t q, const float* taps) {
-        int64_t at = q / ax.up - first_q / ax.up, n = f.up_rows;
-        if (ax.up == 2 && ax.taps == 6) up_block<2, 6>(row, rows, n, at, taps, slope, limit);
-        else if (ax.up == 4 && ax.taps == 6) up_block<4, 6>(row, rows, n, at, taps, slope, limit);
-        else up_block_any(row, rows, n, at, q % ax.up, taps, ax.up, ax.taps, slope, limit);
+    // Those from first_q + c on.
+    void up_samples(vec* row, const vec* const* rows, int64_t c, const float* taps) {
+        int64_t n = f.up_rows, q = first_q + c;
+        if (ax.up == 2 && ax.taps == 6) up_block<2, 6>(row, rows, n, c / 2, taps, slope, limit);
+        else if (ax.up == 4 && ax.taps == 6) up_block<4, 6>(row, rows, n, c / 4, taps, slope, limit);
+        else up_block_any(row, rows, n, q / ax.up - first_q / ax.up, q % ax.up, taps, ax.up, ax.taps, slope, limit);
     }
 
     void down_samples(vec* row, const vec* const* rows, const vec* const* mirrors, int64_t done, const float* taps) {
@@ -375,8 +401,8 @@ class Tile {
         for (int64_t k = 0; k < (rows - 1) * ay.down + ay.fd; ++k) from[k] = ring.row(y * ay.down + k);
         if (g.fd_separable) {
             vec* to[2] = {results.row(0), results.row(1)};
-            (rows == 2 ? combine<2> : combine<1>)(to, from.data(), round_up(width, 16), ay.down, f.down_y.data(), ay.fd, 0);
-            return;
+            auto finish = rows == 2 ? combine<2> : combine<1>;
+            return finish(to, from.data(), round_up(width, 16), ay.down, f.down_y.data(), ay.fd, 0);
         }
         int64_t step = f.folded && ax.down == 2 && ax.fd == 12 ? FOLD_BLOCK : DOWN_BLOCK;
         for (int64_t done = 0; done < width; done += step)
@@ -390,33 +416,33 @@ class Tile {
     // Input row y with its bias; zeros outside the image.
     void load_row(vec* row, int64_t y) {
         int64_t x = first_q / ax.up + ax.base, n = t.columns;
-        int64_t begin = y < 0 || y >= ay.in ? n : std::min(n, std::max<int64_t>(0, -x)), end = std::max(begin, std::min(n, ax.in - x));
+        int64_t begin = y < 0 || y >= ay.in ? n : std::clamp<int64_t>(-x, 0, n), end = std::clamp(ax.in - x, begin, n);
         std::fill(row, row + begin, vec{});
         std::fill(row + end, row + n, vec{});
         if (begin == end) return;
         const T* from = in + ((sample * ay.in + y) * ax.in + x + begin) * g.c + block * LANES;
-        int64_t next = y + 1 < ay.in ? ax.in * g.c : 0;  // pixels lie far apart: the next row's are asked for early
-        vec b = bias ? load_some(bias + block * LANES, lanes) : vec{};
-        if (lanes == LANES) {
-            if (bias) b = load(bias + block * LANES);
-            for (int64_t i = begin; i < end; ++i, from += g.c) {
-                row[i] = load(from) + b;
-                __builtin_prefetch(from + next);
-            }
-        } else
-            for (int64_t i = begin; i < end; ++i, from += g.c) row[i] = load_some(from, lanes) + b;
+        const float* own = bias + block * LANES;
+        vec b = !bias ? vec{} : lanes == LANES ? load(own) : load_some(own, lanes);
+        for (int64_t i = begin, step = g.c, n = lanes; i < end; ++i, from += step) {
+            row[i] = (n == LANES ? load(from) : load_some(from, n)) + b;
+            __builtin_prefetch(from + AHEAD * step);
+            __builtin_prefetch(from + AHEAD * step + LANES - 1);        // another line, where C isn't whole blocks
+        }
     }
 
     void put_row(const vec* row, int64_t y) {
         T* to = out + ((sample * ay.out + y) * ax.out + out_x) * g.c + block * LANES;
-        int64_t next = y + ROWS_AT_ONCE < ay.out ? ROWS_AT_ONCE * ax.out * g.c : 0;
-        if (lanes == LANES)
-            for (int64_t i = 0; i < width; ++i, to += g.c) {
+        int64_t n = width, step = g.c;
+        if (streams)
+            for (int64_t i = 0; i < n; ++i, to += step) stream(to, row[i]);
+        else if (lanes == LANES)
+            for (int64_t i = 0; i < n; ++i, to += step) {
                 store(to, row[i]);
-                __builtin_prefetch(to + next, 1);
+                __builtin_prefetch(to + AHEAD * step, 1);
+                __builtin_prefetch(to + AHEAD * step + LANES - 1, 1);
             }
         else
-            for (int64_t i = 0; i < width; ++i, to += g.c) store_some(to, row[i], lanes);
+            for (int64_t i = 0; i < n; ++i, to += step) store_some(to, row[i], lanes);
     }
 
     const Geometry& g;
@@ -430,8 +456,9 @@ class Tile {
     vec slope, limit, state_slope, state_limit;
     Ring input, narrow, wide, ring, results;
     std::vector<const vec*> from, mirrors;
+    bool streams;                                // results go past the caches
     int64_t block, strip, band, sample, lanes;   // which tile
-    int64_t out_x, out_y, width;                 // its first output, and its outputs along x
+    int64_t out_x, out_y, width, done_y;         // its first output; outputs along x; the next row
     int64_t first_q, lead, used;                 // upsampled columns: q of the first, the first needed, how many
     int64_t made, group, loaded;                 // upsampled rows made; their group; input rows loaded
 };
@@ -445,9 +472,15 @@ void filtered_lrelu(const T* x, T* y, const float* b, const float* fu, const flo
     Tiling t(g, ax, ay, f, threads);
 #pragma omp parallel num_threads(threads)
     {
-        Tile<T> tile(g, ax, ay, f, t, x, y, b, states, slope, limit);
+        std::vector<Tile<T>> tiles(SIDE, Tile<T>(g, ax, ay, f, t, x, y, b, states, slope, limit));
 #pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < t.tiles(g); ++i) tile.run(i);
+        for (int64_t i = 0; i < t.tasks(g); ++i) {
+            int64_t n = std::min(SIDE, t.blocks - i % t.groups * SIDE);
+            for (int64_t k = 0; k < n; ++k) tiles[k].start(i, k);
+            for (bool more = true; more;)
+                for (int64_t k = 0; k < n; ++k) more = tiles[k].advance();
+        }
+        finish_streams();
     }
 }
 
