@@ -28,14 +28,13 @@ def call(name: str, x: Tensor, *arguments: Tensor | int | float | None) -> None:
     (None: null), ints int64_t, floats double. The caller sees to strides, and that every tensor is alive.
     """
     run = getattr(build.outcome(), f"{name}_{DTYPES[x.dtype]}")
-    run.restype = None
-    run(*map(_c_value, (x, *arguments, torch.get_num_threads())))
+    arguments = (x, *arguments, torch.get_num_threads())
+    if run.argtypes is None:             # ctypes converts by itself, and quickly, once it knows the types
+        run.restype, run.argtypes = None, [_C_TYPES.get(type(value), ctypes.c_void_p) for value in arguments]
+    run(*[value if value is None or type(value) in _C_TYPES else value.data_ptr() for value in arguments])
 
 
-def _c_value(value: Tensor | int | float | None):
-    if value is None or isinstance(value, Tensor):
-        return ctypes.c_void_p(None if value is None else value.data_ptr())
-    return ctypes.c_double(value) if isinstance(value, float) else ctypes.c_int64(value)
+_C_TYPES = {int: ctypes.c_int64, bool: ctypes.c_int64, float: ctypes.c_double}
 
 
 def channels_last(x: Tensor) -> Tensor:

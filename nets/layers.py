@@ -36,7 +36,7 @@ class Dense(nn.Module):
         self.bias = nn.Parameter(bias_init / lr_multiplier) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.linear(x, (self.weight * self.coef).to(x.dtype))
+        x = F.linear(x * self.coef, self.weight.to(x.dtype))
         b = None if self.bias is None else (self.bias * self.lr_multiplier).to(x.dtype)
         return bias_act(x, b, act=self.activation, gain=self.act_gain)
 
