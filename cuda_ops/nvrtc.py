@@ -114,7 +114,7 @@ def cubin(source: str, kernel: str, arch: int) -> Cubin:
 def _file_name(source: str, kernel: str, arch: int) -> str:
     """Of everything that the code depends on: all CUDA sources, the kernel, its architecture, NVRTC and this file."""
     digest = hashlib.sha256()
-    for path in sorted([*KERNELS.glob("*.cu"), *KERNELS.glob("*.cuh"), Path(__file__)]):
+    for path in (*sorted(KERNELS.glob("*.cu")), *sorted(KERNELS.glob("*.cuh")), Path(__file__)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     digest.update(repr((source, kernel, arch, installed()[0])).encode())
     return f"{Path(source).stem}-sm{arch}-{digest.hexdigest()[:20]}.cubin"

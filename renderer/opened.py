@@ -39,6 +39,7 @@ class Opened:
         """Whether `network` would return what is open."""
         return self._network is not None and self._network.key == self._key(wanted)
 
+    @torch.inference_mode(False)         # tensors made in that mode don't count changes, as cuda_ops.kept needs
     def network(self, wanted: Checkpoint, progress: Progress) -> Network:
         """The generator that `wanted` names, on its device. Raises UserError if there is none."""
         if not self.holds(wanted):

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from renderer.images import load_request
-from renderer.types import sources
+from renderer.state import to_json
+from renderer.types import Checkpoint, RenderRequest, sources
 
 WIDTH, HEIGHT = 1280, 800
 
@@ -254,7 +255,13 @@ def test_a_file_that_does_not_open_says_so_and_can_be_tried_again(window, checkp
 def test_a_device_that_is_not_there_leaves_the_picture(window):
     window.click("Performance/Tab")
     window.click("Performance/Device")
-    window.click("Performance/Device/mps")
+    window.click("Performance/Device/mps")                   # greyed
+    window.key("Escape")
+    checkpoint = window.wait(lambda r: "Performance/Device/mps" not in r["widgets"])["request"]["checkpoint"]
+    assert checkpoint["device"] == "auto"
+    state = window.folder / "mps.json"                       # from another machine
+    state.write_text(to_json(RenderRequest(Checkpoint(checkpoint["path"], device="mps"))))
+    window.drop(state)
     report = window.wait(lambda r: "mps" in r["error"])
     assert report["message"] == report["error"] and "Viewer/Picture" in report["widgets"] and report["family"]
     window.click("Performance/Device")

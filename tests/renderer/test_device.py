@@ -8,6 +8,7 @@ from tiny_networks import TINY, tiny
 from nets.config import StyleGAN2Config, StyleGAN3Config
 from nets.errors import UserError
 from renderer import device as devices
+from renderer.memory import give_back
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -73,6 +74,7 @@ def test_the_window_keeps_a_thread(monkeypatch):
 
 
 def test_memory_of_the_process():
+    give_back()                                              # else the block may lie in what the process kept
     before = devices.memory_bytes(CPU)
     block = torch.ones(16 << 20)                             # 64 MiB
     assert devices.memory_bytes(CPU) - before > 48 << 20

@@ -48,6 +48,15 @@ def test_mixed_rows_run_their_stages_and_equal_a_full_run(asked, ran, name, nois
 
 
 @pytest.mark.parametrize("name", TINY)
+def test_the_ops_may_keep_what_they_make_of_its_weights(asked, name):
+    """Which they do for parameters that count their changes: tensors made in inference mode don't."""
+    pipeline = Pipeline()
+    good(pipeline.render(asked(name)))
+    parameters = list(pipeline._setting.value.network.generator.parameters())
+    assert parameters and not any(p.is_inference() for p in parameters)
+
+
+@pytest.mark.parametrize("name", TINY)
 def test_view_and_spectrum_run_no_stage(asked, ran, name):
     pipeline, base = Pipeline(), asked(name, spectrum=Spectrum())
     good(pipeline.render(base))

@@ -46,7 +46,7 @@ def test_errors_are_results_that_say_what_is_known(files):
 @pytest.mark.parametrize("change, says", [
     ({"path": "nowhere.pkl"}, "nowhere.pkl"), ({"path": "demo:none"}, "demo:none"), ({"network": "G2"}, "G2"),
     ({"network": "D"}, "no generator"), ({"device": "tpu"}, "tpu"), ({"precision": "fp8"}, "fp8"),
-    ({"backend": "cuda"}, "no fused CUDA kernel")])
+    ({"backend": "cuda"}, "the tensor is on cpu")])
 def test_what_cannot_be_opened_or_run(asked, change, says):
     request = asked("sg2-skip")
     bad = replace(request, checkpoint=replace(request.checkpoint, **change))
