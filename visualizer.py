@@ -198,6 +198,8 @@ def render(args) -> None:
             batch.write_seeds(drawn, request, out, progress)
         else:
             arrays.write_npy(out, drawn(request))
+    if pipeline.trouble:
+        print(pipeline.trouble, file=sys.stderr)
 
 
 def tell(rounding: Rounding) -> None:

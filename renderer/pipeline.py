@@ -48,9 +48,13 @@ WITHOUT = {"strip": "the strip of layers is not complete", "rounding": "the pict
 
 
 class Pipeline:
-    """Renders requests, one after the other, from one thread. `cache_bytes`: the budget of stage states."""
+    """Renders requests, one after the other, from one thread. `cache_bytes`: the budget of stage states.
+
+    `trouble`: what the latest request had to do without, in a sentence; `RenderResult` has it too.
+    """
 
     def __init__(self, cache_bytes: int = CACHE_BYTES):
+        self.trouble = ""
         self._opened = Opened()
         self._synthesis = Synthesis(cache_bytes)
         self._strip = Strip(self._synthesis)
@@ -187,7 +191,7 @@ class Pipeline:
         run.times.append(StageTime("load", time.perf_counter() - began, held))
         config = network.generator.config
         precision = devices.choose_precision(checkpoint.precision, network.device, config)
-        run.known["trouble"] = _await_kernels(run, network.device)
+        run.known["trouble"] = self.trouble = _await_kernels(run, network.device)
         ops = self._ops.get((network.device, precision, checkpoint.backend),
                             lambda: _ops(network.device, precision, checkpoint.backend))
         run.known.update(info=network.info, device=devices.describe(network.device), precision=precision, ops=ops,

@@ -1,6 +1,7 @@
 """`render` in all its ways: places, classes, views, states, many pictures at once, and how it ends early."""
 import hashlib
 import io
+import os
 import pkgutil
 import re
 import shutil
@@ -352,3 +353,12 @@ def test_a_folder_that_cannot_be_made_or_written(capsys, tmp_path):
     (tmp_path / "out" / "seed0001.png").mkdir(parents=True)
     line = refused(capsys, *argv, tmp_path / "out")
     assert "seed0001.png: cannot be written" in line and "1 of 2 are written" in line
+
+
+def test_kernels_that_cannot_be_built_are_a_line_beside_the_picture(tmp_path):
+    environment = {**os.environ, "CXX": shutil.which("false"), "STYLESCOPE_KERNELS": str(tmp_path / "kernels")}
+    done = subprocess.run([sys.executable, "visualizer.py", "render", "demo:stylegan2", "-o", str(tmp_path / "a.png")],
+                          cwd=ROOT, env=environment, capture_output=True, text=True)
+    said = done.stderr.splitlines()
+    assert done.returncode == 0 and (tmp_path / "a.png").exists() and len(said) == 1
+    assert "false could not compile them" in said[0] and "PyTorch's own operations run instead" in said[0]

@@ -59,7 +59,7 @@ def test_a_kernel_of_each_source_compiles_for_each_architecture(arch):
 
 @needs_nvrtc
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", [75, 90])
+@pytest.mark.parametrize("arch", ARCHITECTURES)
 @pytest.mark.parametrize("source", catalogue())
 def test_every_kernel_keeps_to_registers_and_static_shared_memory(source, arch):
     names = of_types(catalogue()[source])
