@@ -22,6 +22,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +61,7 @@ class OpenMP(NamedTuple):
 # -- the library ------------------------------------------------------------------------------------------------------
 
 _beginning = threading.Lock()
+_ending = threading.Event()              # of the program
 _outcome: futures.Future | None = None
 
 
@@ -263,17 +265,25 @@ def _run(words: list[str], log: Path, seconds: float) -> tuple[int | None, str]:
 
     It speaks into a file: a grandchild that outlives it would hold a pipe open, and whoever reads that.
     """
+    if _ending.is_set():
+        raise BuildError("the program was ending")
     with open(log, "wb") as file:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
-        atexit.register(process.terminate)       # a window that is closed waits for no build
+        end = atexit.register(partial(_end, process))        # a window that is closed waits for no build
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
             status = None
             _stop(process)
         finally:
-            atexit.unregister(process.terminate)
+            atexit.unregister(end)
     return status, log.read_text("utf-8", errors="replace").strip()
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Of the program: what waits for the process must not begin another."""
+    _ending.set()
+    process.terminate()
 
 
 def _stop(process: subprocess.Popen) -> None:
