@@ -55,7 +55,7 @@ template <class T> struct Column {
 // noise: [samples or 1, oh, ow] or null; strength, b: [features]; blur: [3], for correlation, or null.
 // C: channels of a tile; IS_ENLARGED: x [n, oh + 1, ow + 1, channels] is smoothed first. tile_w: columns of a tile.
 template <class T, int C, bool IS_ENLARGED>
-__global__ void __launch_bounds__(THREADS, IS_ENLARGED ? 3 : 4)
+__global__ void __launch_bounds__(THREADS, IS_ENLARGED ? 2 : 4)
 style_act(const T* x, T* y, float* moments, const float* noise, const float* strength, const float* b,
           const float* blur, int features, int channels, int oh, int ow, int noise_step, int tile_w, int tiles_x,
           int tiles_y, float gain, float slope) {
