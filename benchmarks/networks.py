@@ -25,12 +25,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.floor import COPIED, MATRIX, Rates, Work, count, seconds_of
+from benchmarks.options import parse
 from cuda_ops import dispatch
 from nets.build import build
 from nets.config import DiscriminatorConfig, GeneratorConfig, StyleGAN1Config, StyleGAN2Config, StyleGAN3Config
 from nets.generator import Generator
 from nets.stages import draw_noise, synthesize
-from renderer.device import PRECISIONS, choose_device, describe
+from renderer.device import PRECISIONS, describe
 from renderer.memory import give_back
 
 R = {"channel_base": 65536, "channel_max": 1024, "conv_kernel": 1, "use_radial_filters": True}
@@ -225,14 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.networks", description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=[*NETWORKS, *TRAINING], default=[*NETWORKS, *TRAINING],
                         metavar="NAME", help=f"of {', '.join([*NETWORKS, *TRAINING])}")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
-    parser.add_argument("--backend", choices=("auto", *dispatch.BACKENDS), default="auto")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the CPU")
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--json", action="store_true", help="a list on standard output and nothing else")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    device = choose_device("auto" if given.backend in ("auto", "reference") else given.backend)
+    given, device = parse(parser, arguments)
     report = sys.stderr if given.json else sys.stdout
     print(f"torch {torch.__version__}, {describe(device)}, batch 1 ({BATCH} in training), medians of {given.runs}\n\n"
           f"{HEADER}", file=report)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.floor import COPIED, MATRIX, Rates, Work, seconds_of, separable
+from benchmarks.options import parse
 from cuda_ops import dispatch
 from cuda_ops.bias_act import bias_act
 from cuda_ops.conv2d_resample import Fir, conv2d_resample
@@ -31,7 +32,7 @@ from cuda_ops.upfirdn2d import filter2d, setup_filter, upsample2d
 from nets.config import LayerGeometry, StyleGAN3Config
 from nets.filters import lowpass
 from nets.plan import plan
-from renderer.device import PRECISIONS, choose_device, describe
+from renderer.device import PRECISIONS, describe
 
 TAPS = (1, 3, 3, 1)                                  # StyleGAN2's filter
 
@@ -182,14 +183,7 @@ def _work(row: Row, x: Tensor, y: Tensor) -> Work:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ops", description=__doc__.splitlines()[0])
     parser.add_argument("--ops", nargs="+", metavar="NAME", help="these only")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
-    parser.add_argument("--backend", choices=("auto", *dispatch.BACKENDS), default="auto")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the CPU")
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--json", action="store_true", help="a list on standard output and nothing else")
-    given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    device = choose_device("auto" if given.backend in ("auto", "reference") else given.backend)
+    given, device = parse(parser, arguments)
     rows = block_rows(device) + stylegan3_rows(device)
     unknown = set(given.ops or ()) - {row.op for row in rows}
     if unknown:
