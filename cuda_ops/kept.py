@@ -1,7 +1,7 @@
 """What is derived from a network's weights once, and kept while they live and do not change."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import torch
@@ -10,7 +10,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 BUDGET = 2 ** 30                         # bytes; over it, what was used least recently goes first
 
-_kept = WeakTensorKeyDictionary()        # parameter -> {name: [its state, value, time of the last use]}
+_kept = WeakTensorKeyDictionary()        # parameter -> {name: [its state, given, value, time of the last use]}
 _now = count()
 
 
@@ -19,20 +19,23 @@ def is_keepable(w: Tensor) -> bool:
     return isinstance(w, nn.Parameter) and not w.is_inference() and not (torch.is_grad_enabled() and w.requires_grad)
 
 
-def kept(w: Tensor, name: str, make: Callable[[Tensor], Tensor]) -> Tensor:
-    """make(w), made anew only when w was written to, moved or converted, or when it gave way to others.
+def kept(w: Tensor, name: str, make: Callable[..., Tensor], *given: Tensor | None) -> Tensor:
+    """make(w, *given), made anew only when w was written to, moved or converted, when `given` has other values than
+    last time, or when it gave way to others.
 
     Writing through `w.data` goes unnoticed: PyTorch does not count it.
     """
-    if not is_keepable(w):
-        return make(w)
+    if not is_keepable(w) or torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in given):
+        return make(w, *given)
     state = w._version, w.data_ptr(), w.dtype, w.shape
     entries = _kept.setdefault(w, {})
-    if name not in entries or entries[name][0] != state:
-        entries[name] = [state, make(w.detach()), 0]
+    if name not in entries or entries[name][0] != state or not _are_equal(entries[name][1], given):
+        with torch.inference_mode(False), torch.no_grad():       # what is made may later be part of a recording
+            copies = [None if t is None else t.clone() for t in given]
+            entries[name] = [state, copies, make(w.detach(), *given), 0]
         _make_room(entries[name])
-    entries[name][2] = next(_now)
-    return entries[name][1]
+    entries[name][3] = next(_now)
+    return entries[name][2]
 
 
 def kept_bytes() -> int:
@@ -46,7 +49,7 @@ def forget() -> None:
 
 def _make_room(newest: list) -> None:
     while kept_bytes() > BUDGET:
-        others = [(entry[2], w, name) for w, entries in _kept.items() for name, entry in entries.items()
+        others = [(entry[3], w, name) for w, entries in _kept.items() for name, entry in entries.items()
                   if entry is not newest]
         if not others:
             return
@@ -55,4 +58,9 @@ def _make_room(newest: list) -> None:
 
 
 def _bytes(entry: list) -> int:
-    return entry[1].untyped_storage().nbytes()
+    return entry[2].untyped_storage().nbytes()
+
+
+def _are_equal(ones: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> bool:
+    return all(a is b or a is not None and b is not None and a.dtype == b.dtype and torch.equal(a, b)
+               for a, b in zip(ones, others, strict=True))

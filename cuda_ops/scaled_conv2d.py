@@ -37,11 +37,17 @@ def _transposed(x: Tensor, w: Tensor, up: int) -> Tensor:
 
 
 def _on_weights(x: Tensor, w: Tensor, style: Tensor | None, scale: Tensor | None, conv) -> Tensor:
+    if style is None and scale is None:
+        return conv(x, w)
+    if w.device.type == "cpu":           # elsewhere comparing styles would wait for all that was asked before
+        return conv(x, kept(w, "modulated", _modulated, style, scale))
+    return conv(x, _modulated(w, style, scale))
+
+
+def _modulated(w: Tensor, style: Tensor | None, scale: Tensor | None) -> Tensor:
     if style is not None:
         w = w * style[0, :, None, None]
-    if scale is not None:
-        w = w * scale[0, :, None, None, None]
-    return conv(x, w)
+    return w if scale is None else w * scale[0, :, None, None, None]
 
 
 def _on_activations(x: Tensor, w: Tensor, style: Tensor | None, scale: Tensor | None, conv) -> Tensor:
