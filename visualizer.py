@@ -16,18 +16,20 @@ from contextlib import contextmanager
 MISSING = "the Python package '{}' is not installed here: run `make run` once, then use .venv/bin/python"
 try:
     from nets.errors import CheckpointError, UserError, one_line
-    from renderer import arrays, batch, options
+    from renderer import arrays, batch, inspect_options, options
     from renderer.content import stamped
     from renderer.images import save_png
+    from renderer.report_files import numbers, write_report
     from renderer.types import Checkpoint, RenderRequest, Rounding
 except ModuleNotFoundError as error:
     sys.exit(MISSING.format(error.name))
 
-COMMANDS = ("info", "render", "score", "convert", "doctor")
+COMMANDS = ("info", "render", "inspect", "score", "convert", "doctor")
 USAGE = """\
 visualizer.py [FILE...]                   open the window
 visualizer.py info FILE [--json]          what is in a checkpoint
 visualizer.py render FILE -o OUT          an image or any tap, of one seed or many, as .png or .npy
+visualizer.py inspect FILE KIND -o DIR    droplets, texture sticking, equivariance, .. as pictures and numbers
 visualizer.py score FILE --images X.npy   the discriminator's scores, -o OUT.npy
 visualizer.py convert FILE -o OUT         to .safetensors
 visualizer.py doctor                      what works on this machine, what doesn't, what to do
@@ -99,7 +101,8 @@ def open_window(argv: list[str]) -> int:
 
 def run_command(argv: list[str]) -> None:
     args = command_parser().parse_args(argv)
-    {"info": info, "render": render, "score": score, "convert": convert, "doctor": doctor}[args.command](args)
+    run = {"info": info, "render": render, "inspect": inspect, "score": score, "convert": convert, "doctor": doctor}
+    run[args.command](args)
 
 
 @contextmanager
@@ -130,10 +133,15 @@ def command_parser() -> Parser:
     written.add_argument("--format", choices=("png", "npy"), help="of the files in a folder; default png")
     written.add_argument("--compare-fp32", action="store_true",
                          help="say on standard error how the picture differs from the same in fp32")
-    shown = written.add_mutually_exclusive_group()
-    shown.add_argument("--progress", action="store_true", default=None,
-                       help="a bar on standard error, also where that is no terminal")
-    shown.add_argument("--quiet", dest="progress", action="store_false", default=None, help="no bar")
+    add_progress(written)
+
+    p = commands.add_parser("inspect", help="droplets, texture sticking, equivariance, .. as pictures and numbers")
+    inspect_options.add_options(p)
+    written = p.add_argument_group("output")
+    written.add_argument("-o", dest="out", required=True, metavar="DIR",
+                         help="a folder: pictures (PNG), numbers (CSV, report.json) and state.json, for --state")
+    written.add_argument("--json", action="store_true", help="report.json on standard output too")
+    add_progress(written)
 
     p = commands.add_parser("score", help="the discriminator's scores")
     p.add_argument("file", metavar="FILE")
@@ -148,6 +156,13 @@ def command_parser() -> Parser:
 
     commands.add_parser("doctor", help="what works on this machine, what doesn't, what to do")
     return parser
+
+
+def add_progress(group) -> None:
+    shown = group.add_mutually_exclusive_group()
+    shown.add_argument("--progress", action="store_true", default=None,
+                       help="a bar on standard error, also where that is no terminal")
+    shown.add_argument("--quiet", dest="progress", action="store_false", default=None, help="no bar")
 
 
 def add_device(parser: Parser) -> None:
@@ -182,7 +197,7 @@ def render(args) -> None:
     from renderer.pipeline import Pipeline
     is_table = saved.table or args.across or args.down
     pipeline = Pipeline() if is_table else Pipeline(cache_bytes=0)       # nothing else resumes another picture
-    request = options.request_of(args, saved, pipeline.fitted)
+    request = dataclasses.replace(options.request_of(args, saved, pipeline.fitted), inspect=None)
     check_output(args, request, into_folder, suffix)
     with batch.bar(batch.count(request), args.progress) as progress:
         def drawn(one: RenderRequest):
@@ -198,6 +213,24 @@ def render(args) -> None:
             batch.write_seeds(drawn, request, out, progress)
         else:
             arrays.write_npy(out, drawn(request))
+    if pipeline.trouble:
+        print(pipeline.trouble, file=sys.stderr)
+
+
+def inspect(args) -> None:
+    out = batch.output_folder(args.out)
+    from renderer.pipeline import Pipeline
+    pipeline = Pipeline(cache_bytes=0)
+    request = inspect_options.request_of(args, pipeline.fitted)
+    with batch.percentage(args.progress) as progress, concerning(request.checkpoint.path):
+        report = pipeline.inspect(request, progress)
+    batch.make(out)
+    write_report(out, report, stamped(request))
+    if args.json:
+        print(json.dumps(numbers(report), ensure_ascii=False, indent=1))
+    else:
+        for line in (*report.remarks, f"{out}: {len(report.figures)} figures"):
+            print(line)
     if pipeline.trouble:
         print(pipeline.trouble, file=sys.stderr)
 

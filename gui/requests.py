@@ -88,7 +88,7 @@ def of_table(request: RenderRequest, table: MixTable | None) -> RenderRequest:
 
 def pictured(request: RenderRequest) -> RenderRequest:
     """The part of a request that decides the picture."""
-    return replace(request, compare=None, spectrum=None, strip=False)
+    return replace(request, compare=None, spectrum=None, strip=False, inspect=None)
 
 
 class ViewMemory:

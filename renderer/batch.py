@@ -30,7 +30,7 @@ def write_each(render: Render, request: RenderRequest, folder: Path, suffix: str
     try:
         for i, one in _each(request, progress):
             array, path = render(one), folder / f"seed{seeds[i]:0{digits}}{suffix}"
-            _make(folder)
+            make(folder)
             if suffix == ".npy":
                 write_npy(path, array)
             else:
@@ -54,7 +54,8 @@ def _each(request: RenderRequest, progress: Progress) -> Iterator[tuple[int, Ren
         yield i, of_seed(request, seed)
 
 
-def _make(folder: Path) -> None:
+def make(folder: Path) -> None:
+    """The folder, if it isn't there. Raises UserError."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
@@ -87,6 +88,23 @@ def bar(total: int, wanted: bool | None) -> Iterator[Progress]:
             shown.update(int((fraction or 0) * total) - shown.n if counts else 0)
         yield hear
         shown.update(total - shown.n)
+
+
+@contextmanager
+def percentage(wanted: bool | None) -> Iterator[Progress]:
+    """As `bar`, of one long piece of work, in percent; by default where standard error is a terminal."""
+    if wanted is False or (wanted is None and not (sys.stderr and sys.stderr.isatty())):
+        yield quiet
+        return
+    from tqdm import tqdm
+    tqdm.monitor_interval = 0                        # no thread of its own
+    with tqdm(total=100, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}", leave=False,
+              dynamic_ncols=True, file=sys.stderr) as shown:
+        def hear(text: str, fraction: float | None) -> None:
+            shown.set_description_str(text, refresh=False)
+            shown.n = 100 * (fraction or 0)
+            shown.update(0)
+        yield hear
 
 
 # -- where it goes ----------------------------------------------------------------------------------------------------

@@ -25,8 +25,10 @@ from renderer import latents, view
 from renderer.choices import reasons
 from renderer.gallery import Gallery
 from renderer.info import fit, grows, tap_info
+from renderer.lab import Lab
 from renderer.look import Look
 from renderer.opened import Network, Opened
+from renderer.report import Report
 from renderer.resume import Observed
 from renderer.rounding import Exact
 from renderer.score import score
@@ -44,7 +46,8 @@ from renderer.types import (
 )
 
 CACHE_BYTES = 1 << 30                    # of stage states
-WITHOUT = {"strip": "the strip of layers is not complete", "rounding": "the picture is not compared with fp32"}
+WITHOUT = {"strip": "the strip of layers is not complete", "rounding": "the picture is not compared with fp32",
+           "report": "the inspection stopped"}
 
 
 class Pipeline:
@@ -60,6 +63,7 @@ class Pipeline:
         self._strip = Strip(self._synthesis)
         self._setting, self._ops, self._reasons, self._ws, self._signal = (Memo() for _ in range(5))
         self._look, self._gallery, self._exact = Look(), Gallery(self._synthesis), Exact()
+        self._lab = Lab()
 
     # -- faces --------------------------------------------------------------------------------------------------------
 
@@ -90,8 +94,13 @@ class Pipeline:
             try:
                 result = replace(result, **{part: self._guarded(partial(self._within, run, work))})
             except Exception as error:
-                note = f"{WITHOUT[part]}: {one_line(str(error))}"
-                result = replace(result, notes=(*result.notes, note))
+                result = _without(part, result, error)
+        try:
+            while result.report and not result.report.complete:
+                early(result)
+                result = replace(result, report=self._guarded(partial(self._within, run, self._lab.refine)))
+        except Exception as error:
+            result = _without("report", result, error)
         return result
 
     @staticmethod
@@ -116,6 +125,11 @@ class Pipeline:
         """How the picture of one request differs from the same in fp32. Raises UserError as `tensor` does."""
         run = Run(request, strict=True)
         return self._guarded(lambda: self._within(run, lambda: self._round(run)))
+
+    def inspect(self, request: RenderRequest, progress: Progress = quiet) -> Report:
+        """The complete report of `request.inspect`. Raises UserError as `tensor` does, and where it has no answer."""
+        run = Run(request, progress=progress, strict=True)
+        return self._guarded(lambda: self._within(run, lambda: self._inspect(run)))
 
     def fitted(self, request: RenderRequest) -> RenderRequest:
         """`request` without the parts that its network has no use for, as `render` takes it. Raises UserError."""
@@ -156,6 +170,7 @@ class Pipeline:
                     self._exact.fill(run, setting, request, self._ws.value, signal)
             else:
                 self._gallery.show(run, setting, request)
+            self._lab.fill(run, setting, request)
         run.known["memory_bytes"] = devices.memory_bytes(setting.network.device)
 
     def _tensor(self, run: Run) -> Tensor:
@@ -167,6 +182,12 @@ class Pipeline:
         setting, request = self._prepare(run)
         signal = self._run_stages(run, setting, request)
         return self._exact.rounding(run, setting, request, self._ws.value, signal)
+
+    def _inspect(self, run: Run) -> Report:
+        self._lab.fill(run, *self._prepare(run))
+        while not run.known["report"].complete:
+            run.known["report"] = self._lab.refine()
+        return run.known["report"]
 
     def _score(self, checkpoint: Checkpoint, images: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         self.clear()
@@ -235,11 +256,11 @@ class Pipeline:
 
     # -- memory -------------------------------------------------------------------------------------------------------
 
-    def _shown(self) -> tuple[Memo | Strip | Look | Gallery | Exact, ...]:
-        return self._strip, self._signal, self._look, self._gallery, self._exact
+    def _shown(self) -> tuple[Memo | Strip | Look | Gallery | Exact | Lab, ...]:
+        return self._strip, self._signal, self._look, self._gallery, self._exact, self._lab
 
     @staticmethod
-    def _forget(*memos: Memo | Strip | Look | Gallery | Exact) -> None:
+    def _forget(*memos: Memo | Strip | Look | Gallery | Exact | Lab) -> None:
         for memo in memos:
             memo.clear()
 
@@ -262,6 +283,10 @@ class Pipeline:
         self._forget(*self._shown())
         gc.collect()
         self._opened.empty_cache()
+
+
+def _without(part: str, result: RenderResult, error: Exception) -> RenderResult:
+    return replace(result, notes=(*result.notes, f"{WITHOUT[part]}: {one_line(str(error))}"))
 
 
 def _await_kernels(run: Run, device: torch.device) -> str:

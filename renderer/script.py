@@ -74,7 +74,7 @@ def _essential(request: RenderRequest) -> RenderRequest:
         mix = Mix()
     seeds = None if request.table else request.seeds
     return replace(request, checkpoint=checkpoint, latent=latent, mix=mix, seeds=seeds, spectrum=None, strip=False,
-                   compare=None)
+                   inspect=None, compare=None)
 
 
 # -- command line: each rule says a part in words, and sets it to its default in the request --------------------------

@@ -14,6 +14,7 @@ import typing
 import numpy as np
 
 from nets.errors import UserError, one_line
+from renderer.inspection import KINDS, Inspection
 from renderer.types import Array, RenderRequest, Source
 
 SCHEMA = 2                               # raised when an older program could misread what a newer one writes
@@ -86,7 +87,9 @@ def _encode(value, brief: bool):
         return value.seed
     if dataclasses.is_dataclass(value):
         fields = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
-        return {field.name: _encode(item, brief) for field, item in fields if not (brief and item == field.default)}
+        kind = {"kind": value.kind} if type(value) in KINDS.values() else {}
+        return kind | {field.name: _encode(item, brief) for field, item in fields
+                       if not (brief and item == field.default)}
     return [_encode(item, brief) for item in value] if isinstance(value, tuple) else value
 
 
@@ -98,6 +101,8 @@ def _decode(hint, value, where: str):
     if dataclasses.is_dataclass(hint):
         return _decode_dataclass(hint, value, where)
     origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if hint == Inspection | None:
+        return None if value is None else _decode_inspection(value, where)
     if origin in (types.UnionType, typing.Union):                # only X | None occurs
         inner = next(option for option in options if option is not types.NoneType)
         return None if value is None else _decode(inner, value, where)
@@ -110,7 +115,10 @@ def _decode(hint, value, where: str):
     return _decode_plain(hint, value, where)
 
 
-_hints = functools.cache(typing.get_type_hints)
+@functools.cache
+def _hints(cls: type) -> dict:
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 def _decode_dataclass(cls: type, value, where: str):
@@ -128,6 +136,13 @@ def _decode_dataclass(cls: type, value, where: str):
     for name in sorted(required - set(value)):
         raise UserError(f"the state lacks '{_join(where, name)}'")
     return cls(**{name: _decode(hints[name], item, _join(where, name)) for name, item in value.items()})
+
+
+def _decode_inspection(value, where: str):
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise _unfit(where, f"an inspection of the kind {', '.join(KINDS)}", value)
+    return _decode_dataclass(KINDS[kind], {name: item for name, item in value.items() if name != "kind"}, where)
 
 
 def _decode_tuple(items: tuple, value, where: str) -> tuple:

@@ -151,11 +151,12 @@ class RenderThread:
         with self._changed:
             if self._cancelled or self._closed:
                 raise Abandoned
+            is_first = not self._is_answered()
             self._latest, self._is_early, self._hungry_since = result, True, None
             self._activity = Activity("Looking at the other layers", None, self._began)
             self._answered = time.monotonic()
         self._wake_window()
-        if self._in_haste:
+        if self._in_haste and is_first:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting is not None or self._is_unwanted(), HASTE)
 

@@ -11,6 +11,9 @@ from typing import Literal
 
 import numpy as np
 
+from renderer.inspection import Inspection
+from renderer.report import Report
+
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 DEMOS = ("stylegan1", "stylegan2", "stylegan2-conditional", "stylegan3-t", "stylegan3-r")   # 'demo:NAME' opens one
 COLORMAPS = ("viridis", "magma", "turbo", "coolwarm", "grey")
@@ -158,6 +161,7 @@ class RenderRequest:
     table: MixTable | None = None        # instead of one picture
     seeds: SeedGrid | None = None        # instead of one picture
     strip: bool = False                  # summaries of every tap, by the same pass
+    inspect: Inspection | None = None    # what the lab looks into, behind the picture
     compare: Compare | None = None       # for the window
 
 
@@ -311,6 +315,7 @@ class RenderResult:
     ws: np.ndarray | None = None         # float32 [N, num_ws, w_dim], read-only: mapped, truncated, mixed
     stats: TapStats | None = None
     strip: tuple[TapSummary, ...] = ()   # in the network's order
+    report: Report | None = None         # of `request.inspect`, as far as it has come
     spectrum: SpectrumResult | None = None
     times: tuple[StageTime, ...] = ()    # load, mapping, stages.., view, spectrum, in order
     seconds: float = 0.0                 # the whole request

@@ -24,10 +24,12 @@ def random_value(hint, rng: np.random.RandomState):
         return Array.of(np.asarray(rng.randn(*shape)).astype(rng.choice(["<f4", "<f8", "<f2", ">f4"])))
     if dataclasses.is_dataclass(hint):
         hints = typing.get_type_hints(hint)
-        return hint(**{name: random_value(h, rng) for name, h in hints.items() if name != "pinned"})   # or no end
+        names = [field.name for field in dataclasses.fields(hint) if field.name != "pinned"]       # or no end
+        return hint(**{name: random_value(hints[name], rng) for name in names})
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        return None if rng.rand() < 0.3 else random_value(options[0], rng)
+        options = [option for option in options if option is not types.NoneType]
+        return None if rng.rand() < 0.3 else random_value(options[rng.randint(len(options))], rng)
     if origin is typing.Literal:
         return options[rng.randint(len(options))]
     if origin is tuple:

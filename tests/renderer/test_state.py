@@ -10,6 +10,7 @@ from random_requests import random_request
 
 from nets.errors import UserError
 from renderer import images, png, state
+from renderer.inspection import Filters
 from renderer.types import (
     Array,
     Checkpoint,
@@ -34,7 +35,8 @@ FULL = RenderRequest(
     Synth("random", 2 ** 40, tuple(map(float, range(9))), 1.5), "b64.conv0.act",
     View("channel", (3, 2, 1), 5, "coolwarm", -6.0, 0.25, "minmax", "energy"),
     Spectrum(2, 4.0, 30.0, "magma"), MixTable(sources(1, 2), (Source(w=Array.of(np.ones((4, 2))), name="顔"),), (4, 5)),
-    SeedGrid((5, 6), 1), True, Compare("split", "SE", 6.0, 0.25, Checkpoint("b.pkl"), RenderRequest(tap="const")))
+    SeedGrid((5, 6), 1), True, Filters("L3_52_512"),
+    Compare("split", "SE", 6.0, 0.25, Checkpoint("b.pkl"), RenderRequest(tap="const")))
 
 
 def test_the_full_request_sets_every_field():
