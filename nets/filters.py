@@ -18,7 +18,7 @@ def lowpass(numtaps: int, cutoff: float, width: float, fs: float, radial: bool =
         return None
     if not 0 < cutoff < fs / 2:
         raise ValueError(f"cutoff {cutoff} is not between 0 and half the sampling rate {fs}")
-    window = torch.kaiser_window(numtaps, periodic=False, beta=_kaiser_beta(numtaps, width / (fs / 2)),
+    window = torch.kaiser_window(numtaps, periodic=False, beta=_kaiser_beta(kaiser_attenuation(numtaps, width, fs)),
                                  dtype=torch.float64)
     x = (torch.arange(numtaps, dtype=torch.float64) - (numtaps - 1) / 2) / fs
     if radial:
@@ -28,9 +28,13 @@ def lowpass(numtaps: int, cutoff: float, width: float, fs: float, radial: bool =
     return (taps / taps.sum()).float()
 
 
-def _kaiser_beta(numtaps: int, width: float) -> float:
-    """Shape of the Kaiser window for a transition `width` given as a share of Nyquist (Kaiser 1974)."""
-    attenuation_db = 2.285 * (numtaps - 1) * math.pi * width + 7.95
+def kaiser_attenuation(numtaps: int, width: float, fs: float) -> float:
+    """What the stop band of a design with these arguments of `lowpass` is expected to lose, in dB (Kaiser 1974)."""
+    return 2.285 * (numtaps - 1) * math.pi * width / (fs / 2) + 7.95
+
+
+def _kaiser_beta(attenuation_db: float) -> float:
+    """Shape of the Kaiser window for a stop band so far down (Kaiser 1974)."""
     if attenuation_db > 50:
         return 0.1102 * (attenuation_db - 8.7)
     if attenuation_db > 21:
