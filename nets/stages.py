@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 Watch = Callable[[str, Tensor], None]    # called with (tap name, its value [N, C, H, W]) as a stage computes it
+Edit = Callable[[Tensor], Tensor]        # [N, C, H, W] -> [N, C, H, W]: what an experiment puts in place of a step
 
 
 class State(NamedTuple):
@@ -39,6 +40,7 @@ class Inputs(NamedTuple):
     noise: Tensor | None = None          # [1 or N, 1, H, W], before its strength; None: no noise
     transform: Tensor | None = None      # [3, 3], in place of the input's own buffer
     update_ema: bool = False             # training: move magnitude averages before their use
+    edit: Edit | None = None             # StyleGAN1: in place of the layer's instance normalisation
 
 
 def ignore(name: str, value: Tensor) -> None:

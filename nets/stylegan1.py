@@ -18,7 +18,7 @@ from nets import generator
 from nets.config import StyleGAN1Config, StyleGAN1DiscriminatorConfig, channels_at
 from nets.growing import check_lod, fade, fade_image, is_shown
 from nets.layers import Conv2d, Dense, check_images, for_picture, minibatch_stddev, normalize_2nd_moment
-from nets.stages import Inputs, Stage, State, Tap, Watch, ignore
+from nets.stages import Edit, Inputs, Stage, State, Tap, Watch, ignore
 
 NEAREST = (1, 1)                         # 2x2 averaging as an FIR filter
 HE_GAIN = math.sqrt(2)                   # in StyleGAN1 it sits in the weights, not in the activation
@@ -27,7 +27,7 @@ HE_GAIN = math.sqrt(2)                   # in StyleGAN1 it sits in the weights, 
 class Epilogue(nn.Module):
     """x [N, C, R, R] -> noise -> bias, activation -> normalisation -> AdaIN style (sec. 2, eq. 1); ablations lack some.
 
-    w [N, w_dim]; noise [1 or N, 1, R, R] or None.
+    w [N, w_dim]; noise [1 or N, 1, R, R] or None; `edit`: see `stages.Inputs`.
     """
 
     def __init__(self, config: StyleGAN1Config, name: str, channels: int, resolution: int):
@@ -44,23 +44,24 @@ class Epilogue(nn.Module):
         present = {"noise": config.use_noise, "act": True, "norm": normalises, "style": config.use_styles}
         self.shapes = {step: (channels, resolution, resolution) for step in present if present[step]}
 
-    def forward(self, x: Tensor, w: Tensor | None = None, noise: Tensor | None = None, watch: Watch = ignore) -> Tensor:
-        return self._epilogue(x, w, noise, watch)
+    def forward(self, x: Tensor, w: Tensor | None = None, noise: Tensor | None = None, watch: Watch = ignore,
+                edit: Edit | None = None) -> Tensor:
+        return self._epilogue(x, w, noise, watch, edit)
 
-    def _epilogue(self, x: Tensor, w: Tensor | None, noise: Tensor | None, watch: Watch, gain: float = 1,
-                  is_enlarged: bool = False, blur: Tensor | None = None) -> Tensor:
-        """The fused op (its docstring says what the last three are), for all but ablations; watched or not it is what
-        the layer hands on, and the steps are shown beside it."""
+    def _epilogue(self, x: Tensor, w: Tensor | None, noise: Tensor | None, watch: Watch, edit: Edit | None,
+                  gain: float = 1, is_enlarged: bool = False, blur: Tensor | None = None) -> Tensor:
+        """The fused op (its docstring says what the last three are), for all but ablations and edits; watched or not it
+        is what the layer hands on, and the steps are shown beside it."""
         config = self.config
         scale, shift = self.affine(w).chunk(2, dim=1) if config.use_styles else (None, None)
         y = None
-        if config.use_instance_norm and not config.use_pixel_norm:
+        if config.use_instance_norm and not config.use_pixel_norm and edit is None:
             y = style_epilogue(x, noise, self.noise_strength, self.bias, config.activation, scale, shift, gain,
                                is_enlarged, blur, overwrite=watch is ignore and "conv" in self.shapes)
             if watch is ignore:
                 return y
         x = enlarged_convolution(x, blur) if is_enlarged else x
-        steps = self._steps(x * gain if gain != 1 else x, noise, scale, shift)
+        steps = self._steps(x * gain if gain != 1 else x, noise, scale, shift, edit)
         *_, last = self.shapes
         for step, value in steps:
             if step == last and y is not None:
@@ -68,7 +69,7 @@ class Epilogue(nn.Module):
             watch(f"{self.name}.{step}", value)
         return value
 
-    def _steps(self, x: Tensor, noise: Tensor | None, scale: Tensor | None, shift: Tensor | None,
+    def _steps(self, x: Tensor, noise: Tensor | None, scale: Tensor | None, shift: Tensor | None, edit: Edit | None,
                ) -> Iterator[tuple[str, Tensor]]:
         """Those of `shapes`, one by one. Pixel norm in at least float32, whose range the squares need."""
         config, dtype = self.config, x.dtype
@@ -82,7 +83,7 @@ class Epilogue(nn.Module):
         if config.use_pixel_norm:
             x = normalize_2nd_moment(x.to(torch.promote_types(dtype, torch.float32))).to(dtype)
         if config.use_instance_norm:
-            x = instance_norm(x)
+            x = (edit or instance_norm)(x)
         if "norm" in self.shapes:
             yield "norm", x
         if config.use_styles:
@@ -90,7 +91,7 @@ class Epilogue(nn.Module):
 
     def stage(self, w_row: int, dtype: torch.dtype) -> Stage:
         def run(state: State, inputs: Inputs, watch: Watch) -> State:
-            return state._replace(x=self(state.x.to(dtype), inputs.w, inputs.noise, watch))
+            return state._replace(x=self(state.x.to(dtype), inputs.w, inputs.noise, watch, inputs.edit))
         w_row = w_row if self.config.use_styles else None
         taps = tuple(Tap(f"{self.name}.{step}", shape, w_row) for step, shape in self.shapes.items())
         return Stage(self.name, run, taps, w_row, noise_const=self.noise_const if self.config.use_noise else None)
@@ -113,14 +114,15 @@ class Layer(Epilogue):
             self.register_buffer("blur", blur / blur.sum(), persistent=False)                 # [taps]
         self.shapes = {"conv": (out_channels, resolution, resolution)} | self.shapes
 
-    def forward(self, x: Tensor, w: Tensor | None = None, noise: Tensor | None = None, watch: Watch = ignore) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor | None = None, noise: Tensor | None = None, watch: Watch = ignore,
+                edit: Edit | None = None) -> Tensor:
         weight, coef = self.weight, self.coef
         if x.dtype == torch.float16:             # whose range the sums would leave without it
             weight, coef = weight * coef, 1
         if self.up == 1:
-            return self._epilogue(scaled_conv2d(x, weight, padding=(1, 1, 1, 1)), w, noise, watch, coef)
+            return self._epilogue(scaled_conv2d(x, weight, padding=(1, 1, 1, 1)), w, noise, watch, edit, coef)
         x = scaled_conv2d(x, _flipped(weight), up=2)
-        return self._epilogue(x, w, noise, watch, coef, is_enlarged=True, blur=self.blur)
+        return self._epilogue(x, w, noise, watch, edit, coef, is_enlarged=True, blur=self.blur)
 
 
 def _flipped(weight: Tensor) -> Tensor:

@@ -1,14 +1,15 @@
 """The open network as an estimate sees it: any latent, noise and input transform, and the taps on the way."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from nets.generator import Generator
-from nets.stages import State, draw_noise, ignore
+from nets.stages import Edit, State, draw_noise, ignore
 from renderer.latents import latent_ws
 from renderer.steps import Run
 from renderer.synthesis import Setting
@@ -62,11 +63,12 @@ class Subject:
         return None if given is None else torch.tensor(given, dtype=torch.float32, device=self.device).reshape(3, 3)
 
     def look(self, ws: Tensor, taps: Iterable[str] = ("image",), noise: dict[str, Tensor | None] | None = None,
-             transform: Tensor | None = None, see: Callable[[str, Tensor], None] | None = None) -> dict[str, Tensor]:
+             transform: Tensor | None = None, see: Callable[[str, Tensor], None] | None = None,
+             edits: Mapping[str, Edit] = MappingProxyType({})) -> dict[str, Tensor]:
         """The values [N, C, H, W] of `taps` for ws [N, num_ws, w_dim], from one walk that ends at the last of them.
 
         `noise`: as the method of that name gives it. `transform` [3, 3]: in place of the request's. `see(tap, value)`:
-        is handed the values, in network order, instead of their being kept and returned.
+        is handed the values, in network order, instead of their being kept and returned. `edits`: of stages, by name.
         """
         wanted, seen, stages = set(taps), {}, self.setting.stages
         last = max(i for i, stage in enumerate(stages) if any(tap.name in wanted for tap in stage.taps))
@@ -80,5 +82,6 @@ class Subject:
         for stage in stages[:last + 1]:
             self.run.go_on()
             is_seen = any(tap.name in wanted for tap in stage.taps)      # to watch costs what fused ops spare
-            state = stage.run(state, stage.inputs(ws, noise, transform), watch if is_seen else ignore)
+            inputs = stage.inputs(ws, noise, transform)._replace(edit=edits.get(stage.name))
+            state = stage.run(state, inputs, watch if is_seen else ignore)
         return seen

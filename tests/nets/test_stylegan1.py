@@ -8,6 +8,7 @@ import torch
 from scipy.signal import correlate2d
 from stage_checks import check_derivative, check_fading, check_stages, randomize, relative_error, taps_of, to_double
 
+from cuda_ops.style_epilogue import apply_style, instance_norm
 from nets.config import MappingConfig, StyleGAN1Config, StyleGAN1DiscriminatorConfig
 from nets.errors import UserError
 from nets.stages import State, all_taps, draw_noise, ignore
@@ -85,6 +86,20 @@ def test_layer_is_its_formula(up):
         assert list(seen) == [f"l.{step}" for step in steps]
         for step, value in steps.items():
             assert relative_error(seen[f"l.{step}"][n], value) < FLOAT64, step
+
+
+@pytest.mark.parametrize("watch", [ignore, lambda name, value: None], ids=["unwatched", "watched"])
+@pytest.mark.parametrize("up", [1, 2])
+def test_an_edit_stands_in_for_the_normalisation(up, watch, backend):
+    layer = randomize(Layer(SMALL, "l", 3, 4, 8, up=up))
+    x, w, noise = draw(2, 3, 8 // up, 8 // up), draw(2, 12), draw(2, 1, 8, 8)
+    given = {}
+    plain, copy = layer(x, w, noise, given.__setitem__), x.clone()
+    assert relative_error(layer(x, w, noise, watch, instance_norm), plain) < 1e-6
+    scale, shift = layer.affine(w).chunk(2, dim=1)
+    edited = layer(x, w, noise, watch, lambda act: 3 * act)
+    assert relative_error(edited, apply_style(3 * given["l.act"], scale, shift)) < 1e-6
+    assert torch.equal(x, copy)
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
