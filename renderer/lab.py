@@ -48,7 +48,9 @@ class Lab:
             self.clear()                 # before the new one takes its memory
             self._begin(inspection, Subject(setting, request), run.strict)
             self._key = key
-        self._subject.run = run
+        self._subject.run, self._subject.request = run, request
+        if self._estimate is not None:
+            self._report = self._estimate.report()       # of what it shows beside, as of the open picture
         run.add(report=self._report)
 
     def _begin(self, inspection: Inspection, subject: Subject, is_strict: bool) -> None:

@@ -19,7 +19,8 @@ from renderer.types import ModelInfo, RenderRequest, Synth, TapInfo
 class Subject:
     """Everything is computed as `request` says (precision, backend, psi, noise, ..) unless an argument says otherwise.
 
-    `run` is the request that is being answered now; between two stages it is asked whether to go on.
+    `request` and `run` are of what is being answered now: in what an estimate does not depend on, they change on its
+    way. Between two stages `run` is asked whether to go on.
     """
 
     def __init__(self, setting: Setting, request: RenderRequest):
