@@ -24,13 +24,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.floor import COPIED, MATRIX, Rates, Work, count, seconds_of
+from benchmarks.floor import COPIED, MATRIX, Rates, seconds_of
 from benchmarks.options import parse
 from cuda_ops import dispatch
 from nets.build import build
 from nets.config import DiscriminatorConfig, GeneratorConfig, StyleGAN1Config, StyleGAN2Config, StyleGAN3Config
 from nets.generator import Generator
 from nets.stages import draw_noise, synthesize
+from nets.work import Work, count
 from renderer.device import PRECISIONS, describe
 from renderer.memory import give_back
 

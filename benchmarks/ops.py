@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from benchmarks.floor import COPIED, MATRIX, Rates, Work, seconds_of, separable
+from benchmarks.floor import COPIED, MATRIX, Rates, seconds_of
 from benchmarks.options import parse
 from cuda_ops import dispatch
 from cuda_ops.bias_act import bias_act
@@ -32,6 +32,7 @@ from cuda_ops.upfirdn2d import filter2d, setup_filter, upsample2d
 from nets.config import LayerGeometry, StyleGAN3Config
 from nets.filters import lowpass
 from nets.plan import plan
+from nets.work import Work, separable
 from renderer.device import PRECISIONS, describe
 
 TAPS = (1, 3, 3, 1)                                  # StyleGAN2's filter
