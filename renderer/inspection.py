@@ -13,6 +13,7 @@ from nets.errors import UserError
 # Places of a request that decide what a network makes of one latent, and of many seeds.
 ONE = ("latent", "mix", "synth")
 MANY = ("latent.psi", "latent.cutoff", "latent.classes", "synth.noise", "synth.lod")
+SEEDS = ("latent.psi", "latent.cutoff", "latent.classes", "synth")      # many, under the same noise each
 
 
 def option(default, help: str, low: float | None = None, high: float | None = None, unit: str = "") -> Any:
@@ -59,8 +60,8 @@ class Sticking:
         "auto", "what moves the picture: a change of w, or StyleGAN3's input transform; auto: that one where there is")
     sigma: float = option(0.3, "latent: neighbours are w + sigma N, in units of the spread of w over seeds", 0.001, 10)
     toward: int = option(1, "latent: the seed whose w the slit scan goes to")
-    shift: float = option(3.0, "translation: standard deviation of the neighbours' shifts, fractions and all, in pixels "
-                          "of the image or of the layer that is tested", 0.01, 64, "px")
+    shift: float = option(3.0, "translation: standard deviation of the neighbours' shifts, fractions and all, in "
+                          "pixels of the image or of the layer that is tested", 0.01, 64, "px")
     travel: float = option(16.0, "translation: way of the slit scan along its line, in the same pixels", 1, 1024, "px")
     line: tuple[float, float, float, float] = option(
         (0.2, 0.5, 0.8, 0.5), "the slit: x, y of its two ends in shares of the image's width and height", 0, 1)
@@ -68,8 +69,61 @@ class Sticking:
     every_layer: bool = option(True, "test each layer too; translation takes a walk for each sampling rate then")
 
 
-Inspection = Droplets | Filters | Layers | Sticking
-KINDS: dict[str, type] = {cls.kind: cls for cls in (Droplets, Filters, Layers, Sticking)}
+@dataclass(frozen=True)
+class LatentPath:
+    """The pictures between two seeds, straight in W and round in Z, and the path length on the way (StyleGAN sec. 4.1)."""
+    kind: ClassVar[str] = "path"
+    reads: ClassVar[tuple[str, ...]] = SEEDS
+    start_seed: int = option(0, "the seed it starts at")
+    end_seed: int = option(1, "the seed it ends at")
+    steps: int = option(7, "pictures shown on each way", 2, 64)
+    samples: int = option(32, "points of each way where the speed of change is measured", 2, 10000)
+    detector: str = option("", "vgg16.pt, the TorchScript file of StyleGAN2-ADA's metrics, for perceptual distances; "
+                           "default: distances in pixels")
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Style-mixing tables: what coarse, middle and fine rows of w carry over (StyleGAN sec. 3.1, fig. 3)."""
+    kind: ClassVar[str] = "mixing"
+    reads: ClassVar[tuple[str, ...]] = SEEDS
+    part: Literal["each", "coarse", "middle", "fine"] = option("each", "which rows come from A; each: a table for each")
+    rows: tuple[int, ...] = option((), "these rows of w instead: 0,1,2")
+    sources_a: tuple[int, ...] = option((1, 2, 3, 4), "seeds across the top, which give the rows")
+    sources_b: tuple[int, ...] = option((10, 11, 12), "seeds down the side, which give all else")
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The picture without noise and with that of some layers, and where noise acts (StyleGAN fig. 4, 5)."""
+    kind: ClassVar[str] = "noise"
+    reads: ClassVar[tuple[str, ...]] = ONE
+    samples: int = option(100, "realisations of the noise behind the map of standard deviations", 0, 10000)
+    first_seed: int = option(0, "noise seed of the first of them; those that follow count on from it")
+    coarse: float = option(1.0, "times the strength of noise in layers up to 32 x 32", 0, 10, "x")
+    fine: float = option(1.0, "times the strength of noise in layers of 64 x 64 and more", 0, 10, "x")
+    strengths: tuple[float, ...] = option((), "times the strength in each layer, in network order: 1,0,2; left out: 1",
+                                          0, 10, "x")
+    place: tuple[float, float] = option((0.5, 0.5), "centre of the detail shown: y, x in shares of the picture", 0, 1)
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """The truncation sweep, and what truncation costs in variety (StyleGAN app. B, fig. 8)."""
+    kind: ClassVar[str] = "truncation"
+    reads: ClassVar[tuple[str, ...]] = ("latent.x", "latent.y", "latent.z", "latent.w", "latent.classes",
+                                        "latent.cutoff", "mix", "synth")         # all but psi
+    low: float = option(-1.0, "psi of the first picture", -10, 10)
+    high: float = option(1.0, "psi of the last picture", -10, 10)
+    steps: int = option(9, "pictures in a row", 1, 64)
+    examples: int = option(2, "seeds swept beside the open latent", 0, 16)
+    samples: int = option(16, "pairs of seeds behind the curve of variety", 0, 10000)
+    first_seed: int = option(0, "the first of the seeds")
+
+
+Inspection = Droplets | Filters | LatentPath | Layers | Mixing | Noise | Sticking | Truncation
+KINDS: dict[str, type] = {cls.kind: cls for cls in (
+    Droplets, Filters, LatentPath, Layers, Mixing, Noise, Sticking, Truncation)}
 
 
 def check(inspection: Inspection) -> None:

@@ -1,0 +1,222 @@
+"""The figures and the conclusion of the search for droplets."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from renderer.colormaps import colours
+from renderer.inspections.droplet_findings import Findings, Layer, Seed
+from renderer.inspections.pictures import LEVELS, heat, picture
+from renderer.measures.droplets import LARGEST_AREA, LEAST_RATIO, LEAST_RESOLUTIONS, NEAR, Blob
+from renderer.report import Axis, Curve, Fact, Figure, Picture, Plot, Scale, Table
+from renderer.view import read_only
+
+HEAT = Scale("magma", 0, 40, "Energy", "dB over median")     # LEAST_RATIO is its middle
+FLOOR = 1e-30                            # stands for a median of nothing
+
+RATIO = "Largest over median energy of a pixel; its energy is the mean over channels of x² (StyleGAN2 sec. 2)."
+SHARE = "Part of the layer's energy in the strongest 0.1 % of its pixels, at least one. Without structure: 0.1 %."
+PLACE = "Of the strongest pixel's centre, in image units: 0 is the top or the left edge, 1 the bottom or the right."
+SIZE = ("Diameter of a disc of the blob's area, in % of the image. The blob is the connected region above a tenth of "
+        "the peak around it.")
+FLAG = (f"A droplet: at least {LEAST_RATIO:g} times the median energy in a blob of at most {LARGEST_AREA:.0%} of the "
+        f"image, which keeps its place (within 1/{1 / NEAR:.0f} of the image) over at least {LEAST_RESOLUTIONS} "
+        "consecutive resolutions.")
+DEFLATION = ("Standard deviation with the blob over that without, median over channels: by how much instance "
+             "normalisation makes everything but the blob smaller.")
+
+
+def fixed(found: Findings) -> tuple[Figure, ...]:
+    """All but the search's, once the latent has been looked at."""
+    return (*_facts(found), *_image(found), *_undone(found), _ratios(found), _table(found), *_cause(found),
+            *(_map(layer) for layer in found.layers))
+
+
+def remarks(found: Findings) -> tuple[str, ...]:
+    if not found.layers:
+        return ()
+    said = [_conclusion(found)]
+    if found.normalises:
+        said.append(_cause_in_words(found))
+    else:
+        said.append(f"This {found.family} has no instance normalisation that a droplet could deceive: there is nothing "
+                    "to undo.")
+    return (*said, *_search_in_words(found))
+
+
+# -- conclusion -------------------------------------------------------------------------------------------------------
+
+def _conclusion(found: Findings) -> str:
+    droplets, best = [layer for layer in found.layers if layer.is_droplet], found.best
+    if not droplets:
+        return (f"No droplet: no small blob of {LEAST_RATIO:g} times the median energy keeps its place over "
+                f"{LEAST_RESOLUTIONS} resolutions; the largest peak ratio is {_number(best.blob.peak_ratio)}, in "
+                f"{best.name}.")
+    y, x = best.blob.place
+    return (f"A droplet: a blob at y {y:.2f}, x {x:.2f} of the image stays there from {droplets[0].tap.rate:g} to "
+            f"{droplets[-1].tap.rate:g} samples per image, with up to {_number(best.blob.peak_ratio)} times the median "
+            f"energy, in {best.name}.")
+
+
+def _cause_in_words(found: Findings) -> str:
+    layer = found.chosen
+    if not layer.blob.stands_out:
+        return (f"The strongest blob of {layer.name} is no droplet ({_number(layer.blob.peak_ratio)} times the median "
+                f"energy, {layer.blob.area:.1%} of the image): what changes without it is not a droplet's doing.")
+    return (f"In {layer.name} the blob makes a typical channel's standard deviation {layer.deflation:.3g} times what "
+            "it is without; by so much normalisation makes all the rest smaller.")
+
+
+def _search_in_words(found: Findings) -> tuple[str, ...]:
+    if not found.seeds:
+        return ()
+    missing = [row.seed for row in found.seeds if not row.has_droplet]
+    count = len(found.seeds)
+    if len(missing) == count:
+        return (f"None of {count} seeds has a droplet.",)
+    if not missing:
+        return (f"All of {count} seeds have a droplet.",)
+    named = ", ".join(map(str, sorted(missing)[:8])) + (", .." if len(missing) > 8 else "")
+    return (f"{count - len(missing)} of {count} seeds have a droplet; it is missing in seed {named}.",)
+
+
+def _number(x: float) -> str:
+    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+def _facts(found: Findings) -> tuple[Fact, ...]:
+    best = found.best
+    y, x = best.blob.place
+    rates = {layer.tap.rate for layer in found.layers if layer.is_droplet}
+    return (
+        Fact("resolutions", "Droplet at", float(len(rates)), "resolutions", tip=FLAG),
+        Fact("peak_ratio", f"Peak ratio in {best.name}", best.blob.peak_ratio, "x median", tip=RATIO),
+        Fact("share", "Top 0.1 % of pixels hold", 100 * best.blob.share, "% of energy", tip=SHARE),
+        Fact("y", "Place, y", y, "of height", tip=PLACE), Fact("x", "Place, x", x, "of width", tip=PLACE),
+        Fact("size", "Diameter", 100 * best.blob.diameter, "% of image", tip=SIZE))
+
+
+def _image(found: Findings) -> tuple[Picture, ...]:
+    best, plain = found.best, picture(found.image)
+    inside = all(0 <= at < 1 for at in best.blob.place)
+    tip = f"The energy map of {best.name} laid over the image; its colours show where it is above the layer's median."
+    return (Picture("image", "Image", plain, group="image", tap="image", spot=best.blob.place if inside else None,
+                    tip="The image, with the place of the strongest blob marked: the image itself may hide it."),
+            Picture("image_energy", f"Energy of {best.name} over it", _over(plain, best), HEAT, tip, best.tap.name,
+                    "image"))
+
+
+def _over(image: np.ndarray, layer: Layer) -> np.ndarray:
+    """Heat over the image [H, W, 3] in grey, the less of it the less energy."""
+    height, width = layer.energy.shape
+    inner = (height, width) if layer.tap.rate == width else (round(layer.tap.rate),) * 2
+    top, left = ((whole - part) // 2 for whole, part in zip((height, width), inner))
+    level = torch.from_numpy(_decibels(layer.energy)[top:top + inner[0], left:left + inner[1]] / HEAT.high).clamp(0, 1)
+    level = F.interpolate(level[None, None], image.shape[:2], mode="bilinear")[0, 0].numpy()
+    heated = colours(HEAT.colormap)[np.rint(255 * level).astype(np.uint8)]
+    grey = image.mean(axis=2, keepdims=True)
+    return read_only(np.rint(grey + level[..., None] * (heated - grey)).astype(np.uint8))
+
+
+def _decibels(energy: np.ndarray) -> np.ndarray:
+    """float32 [H, W] over its median."""
+    return 10 * np.log10(np.maximum(energy, FLOOR) / max(float(np.median(energy)), FLOOR)).astype(np.float32)
+
+
+def _map(layer: Layer) -> Picture:
+    height, width = layer.energy.shape
+    y, x = layer.blob.pixel
+    return Picture(f"energy_{layer.name}", f"{layer.name}{' (droplet)' if layer.is_droplet else ''}",
+                   heat(_decibels(layer.energy), HEAT), HEAT, f"Energy of each pixel of {layer.tap.name}, over the "
+                   f"median. Peak ratio {_number(layer.blob.peak_ratio)}. {FLAG}", layer.tap.name, "layers",
+                   ((y + 0.5) / height, (x + 0.5) / width))
+
+
+def _ratios(found: Findings) -> Plot:
+    names = tuple(layer.name for layer in found.layers)
+    at = np.arange(len(names), dtype=float)
+    curve = Curve("peak ratio", at, np.array([layer.blob.peak_ratio for layer in found.layers]), dots=True)
+    return Plot("peak_ratio_of_layers", "Peak ratio of each layer", Axis("Layer", ticks=names),
+                Axis("Peak ratio", "x median", logarithmic=True), (curve,),
+                levels=((LEAST_RATIO, "droplets: above"),), tip=f"{RATIO} {FLAG}")
+
+
+def _table(found: Findings) -> Table:
+    columns = ("Layer", "Samples per image", "Peak ratio (x median)", "Share (%)", "y", "x", "Diameter (% of image)",
+               "Deflation (x)", "Droplet")
+    layers = found.layers
+    rows = tuple((layer.name, layer.tap.rate, *_row(layer.blob), layer.deflation, "yes" if layer.is_droplet else "no")
+                 for layer in layers)
+    return Table("layers", "The strongest blob of each layer", columns, rows, tuple(layer.tap.name for layer in layers),
+                 tuple(layer.is_droplet for layer in layers),
+                 ("Where the blob is measured: behind the activation, before any normalisation.",
+                  "The layer's resolution.", RATIO, SHARE, PLACE, PLACE, SIZE, DEFLATION, FLAG))
+
+
+def _row(blob: Blob) -> tuple[float, ...]:
+    return blob.peak_ratio, 100 * blob.share, *blob.place, 100 * blob.diameter
+
+
+def _cause(found: Findings) -> tuple[Plot, ...]:
+    """Standard deviations of the chosen layer's channels, before and after its normalisation."""
+    layer = found.chosen
+    order = np.argsort(-layer.spread, kind="stable")
+    whole, rest = (np.maximum(values[order], FLOOR) for values in (layer.spread, layer.spread_rest))
+    rank, x = np.arange(len(order), dtype=float), Axis("Channel", "the strongest first")
+
+    def plot(name: str, title: str, curves: dict[str, np.ndarray], tip: str) -> Plot:
+        return Plot(name, title, x, Axis("Standard deviation", logarithmic=True),
+                    tuple(Curve(text, rank, values) for text, values in curves.items()), tip=tip)
+    before = plot("cause_before", f"{layer.name}{' before normalisation' if found.normalises else ''}",
+                  {"with the blob": whole, "without": rest},
+                  "Standard deviation over the pixels of each channel, all of them and all but the blob's.")
+    after = plot("cause_after", f"The rest of {layer.name} after normalisation",
+                 {"by statistics with the blob": rest / whole, "without": np.ones_like(rest)},
+                 "Standard deviation of all but the blob, once each channel is divided by that of all its pixels "
+                 "(StyleGAN1 eq. 1) or of all but the blob's. 1: not deflated.")
+    return (before, after) if found.normalises else (before,)
+
+
+def _undone(found: Findings) -> tuple[Picture, ...]:
+    if not found.undone:
+        return ()
+    layer, group = found.chosen.name, "undone"
+    shown = [Picture("as_it_is", "As it is", picture(found.image), group=group)]
+    for name, title, tip in (
+            ("without", f"{layer} normalised without its blob", "mean and variance of all pixels but the blob's"),
+            ("bypassed", f"{layer} not normalised", "no normalisation at all, its style as before")):
+        if name in found.undone:
+            scale = Scale("magma", 0, max(1.0, float(np.nan_to_num(found.undone[name].change).max())), "Change", LEVELS)
+            shown.append(Picture(name, title, found.undone[name].picture, None, f"The image with {tip} in {layer}.",
+                                 f"{layer}.norm", group))
+            shown.append(Picture(f"{name}_change", "Its change", heat(found.undone[name].change, scale), scale,
+                                 "Magnitude of the difference to the image as it is, mean over colours.", group=group))
+    return tuple(shown)
+
+
+# -- search -----------------------------------------------------------------------------------------------------------
+
+def search(found: Findings) -> tuple[Figure, ...]:
+    if not found.seeds:
+        return ()
+    columns = ("Seed", "Droplet", "Layer", "Peak ratio (x median)", "Share (%)", "y", "x", "Diameter (% of image)")
+    rows = tuple((float(row.seed), "yes" if row.has_droplet else "missing", row.layer, *_row(row.blob))
+                 for row in found.seeds)
+    table = Table("seeds", "Search, the strongest first", columns, rows,
+                  flagged=tuple(not row.has_droplet for row in found.seeds),
+                  tips=("", FLAG, "Where the droplet is strongest; without one, the layer of the largest peak ratio.",
+                        RATIO, SHARE, PLACE, PLACE, SIZE))
+    return (*(_end(found, row) for row in dict.fromkeys((found.seeds[0], found.seeds[-1]))), table)
+
+
+def _end(found: Findings, row: Seed) -> Picture:
+    is_first = row is found.seeds[0]
+    name = "strongest" if is_first else "weakest"
+    state = name if row.has_droplet else "none"
+    return Picture(f"{name}_seed", f"Seed {row.seed}: {state}", found.pictures[row.seed], group="search",
+                   spot=row.blob.place if row.has_droplet else None,
+                   tip="The image of the seed with the strongest droplet." if is_first else
+                   "The image of the seed with the weakest droplet, or with none.")
