@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 def commands_of(desk: Desk, app: App) -> tuple[Command, ...]:
     """In the order of the menus; each panel's own come last."""
-    return (*_file(desk, app), *_edit(desk, app), *_view(desk, app), *_latent(desk, app), *_help(desk),
+    return (*_file(desk, app), *_edit(desk, app), *_view(desk, app), *_latent(desk, app), *desk.lab.commands,
+            *_help(desk),
             *(command for panel in desk.panels for command in getattr(panel, "commands", ())))
 
 
@@ -113,7 +114,8 @@ def entries_of(desk: Desk, app: App, request: RenderRequest, result: RenderResul
     """What the palette finds."""
     found = [Entry(c.words, c.menu.replace("/", " › "), c.run, " / ".join(c.keys), c.reason(request, result))
              for c in desk.commands]
-    found += [Entry(panel.title, "Panel", lambda q, r, t=panel.title: desk.show(t)) for panel in desk.panels]
+    found += [Entry(panel.title, "Panel", lambda q, r, t=panel.title: desk.show(t)) for panel in desk.panels
+              if panel.title not in desk.lab.titles]
     taps = result.info.taps if result.info else ()
     found += [Entry(tap.name, "Layer", lambda q, r, t=tap: look_at(q, t)) for tap in taps]
     found += [Entry(shown_name(path), "Demo", lambda q, r, p=path: opening(q, p))

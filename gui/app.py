@@ -25,6 +25,7 @@ from gui.session import PAUSE, Session, default_folder
 from gui.settings import Settings
 from gui.signals import on_end
 from gui.window import Window, WindowError
+from renderer.report import Report
 from renderer.thread import RenderThread
 from renderer.types import DEMOS, Activity, RenderRequest, RenderResult
 
@@ -184,7 +185,8 @@ class App:
         if self.thread.activity() is not None:
             self.desk.saver.forget()
             self.thread.cancel()
-            self.restore(replace(self.result.request, compare=self.request.compare))
+            self.desk.lab.stop()
+            self.restore(replace(self.result.request, compare=self.request.compare, inspect=None))
         self.reference.cancel()
         self.desk.messages.say("Cancelled")
 
@@ -198,8 +200,12 @@ class App:
         self.window.wake()
 
     def restore(self, request: RenderRequest) -> None:
-        """Turns the window to `request` at the next frame, its view as it is there."""
-        self.later(lambda: setattr(self, "request", request))
+        """Turns the window to `request` at the next frame, its view as it is there, its inspection in its panel."""
+        def turn() -> None:
+            self.request = request
+            if request.inspect is not None:
+                self.desk.lab.take(request.inspect)
+        self.later(turn)
 
     def change(self, how: Callable[[RenderRequest], RenderRequest]) -> None:
         """Turns the request at the next frame into what `how` makes of it. From any thread."""
@@ -244,7 +250,7 @@ class App:
         width, height = self.window.size
         self.settings = replace(self.settings, width=width, height=height, position=self.window.position,
                                 maximized=self.window.maximized, zoom=self.window.zoom, theme=self.window.look,
-                                greeted=True, layout=self.desk.layout_text(), hidden=tuple(sorted(self.desk.hidden)),
+                                greeted=True, layout=self.desk.layout_text(), hidden=self.desk.hidden_next_time,
                                 switches=self.desk.preferences.flipped)
         self.window.hide()               # what is still to be written may take a while
         self.save_settings()
@@ -275,8 +281,15 @@ class App:
             "settings": {"recents": self.settings.recents}, "scale": self.window.scale, "theme": self.window.look,
             "focused": self.window.focused, "typing": self.window.typing,
             "full_screen": self.window.full_screen, "undo": self.history.undoes, "redo": self.history.redoes,
+            "report": told(shown.report), "other_report": told(other.report) if other else None,
             "notice": self.desk.notices.shown.text if self.desk.notices.shown else "",
         }
+
+
+def told(found: Report | None) -> dict | None:
+    """Of an inspection's report, for tests and scripts."""
+    return found and {"kind": found.kind, "done": found.done, "total": found.total, "refusal": found.refusal,
+                      "remarks": found.remarks, "figures": [figure.name for figure in found.figures]}
 
 
 @cache

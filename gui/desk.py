@@ -16,6 +16,7 @@ from gui.dialogs import LATENTS, NAMES, Dialogs, folder_of
 from gui.exports import Exporter
 from gui.favourites import Favourites
 from gui.jobs import Jobs
+from gui.lab import Lab
 from gui.latents import LatentFiles
 from gui.messages import Messages
 from gui.notices import Notice, Notices
@@ -75,24 +76,25 @@ class Desk:
         pointed, exporter = Pointed(), Exporter(self.jobs, app.capture_folder)
         self.spectra = (SpectrumPanel(pointed, exporter), RadialPanel(pointed, exporter),
                         AllLayersPanel(pointed, exporter))
+        self.lab = Lab(exporter, app.reference.result, self.show)
         self.panels = (
             NetworkPanel(self.ask_file, self.recents), self.latent, HistoryPanel(self.visits),
             FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), TruncationPanel(),
             LayersPanel(), ChannelPanel(self.jobs, app.change),
             ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
-            self.capture, *self.spectra, PerformancePanel(self.frames), self.viewer,
+            self.capture, *self.spectra, PerformancePanel(self.frames), *self.lab.panels, self.viewer,
         )
         self.preferences = Preferences(self.panels)
         self.preferences.restore(app.settings.switches)
         self.status = StatusBar(self.messages, lambda: app.activity() or self.job(), lambda: self.viewer.readout,
                                 app.cancel)
-        self.hidden = set(app.settings.hidden)
+        self.hidden = {*app.settings.hidden, *self.lab.titles}
         self._docked: set[str] = set()   # titles of panels that are docked, as of the last frame
         self.viewer_alone = False
         self.commands = actions.commands_of(self, app)
         self.palette = Palette(lambda q, r: actions.entries_of(self, app, q, r))
         self._front = ""                 # title of the panel to bring to the front
-        self._layout_wanted = not app.settings.layout
+        self._layout_wanted = not layout.is_whole(app.settings.layout)
         self._scale = app.window.scale
         self._popup = ""                 # title of the popup to open
         if app.settings.layout:
@@ -111,6 +113,7 @@ class Desk:
             request = self._panel(panel, request, answer(request), shown)
         if request.spectrum is not None and not shown & {SpectrumPanel.title, RadialPanel.title}:
             request = replace(request, spectrum=None)
+        request = self.lab.in_sight(request, shown)
         self._bring_to_front()
         self._see(request, answer(request))
         claimed = {key for panel in self.panels if panel.title in shown for key in getattr(panel, "claims", ())}
@@ -217,6 +220,11 @@ class Desk:
             self._scale = scale
             imgui.load_ini_settings_from_memory(text)
 
+    @property
+    def hidden_next_time(self) -> tuple[str, ...]:
+        """The lab begins closed: its panels are opened for what one wants to know now."""
+        return tuple(sorted(self.hidden - self.lab.titles))
+
     def close(self) -> None:
         self.searches.drop()
         self.searches.close()
@@ -242,7 +250,7 @@ class Desk:
         self.latent.playing = not self.latent.playing
 
     def reset_layout(self) -> None:
-        self.hidden.clear()
+        self.hidden = set(self.lab.titles)
         self.viewer_alone = False
         self._layout_wanted = True
 

@@ -11,6 +11,7 @@ import numpy as np
 from gui.figure import framed
 from gui.jobs import Jobs
 from gui.saving import free_path, stem
+from renderer.content import stamped
 from renderer.images import save_png, write_whole
 from renderer.types import RenderRequest, RenderResult, Spectrum, SpectrumResult, TapSummary
 
@@ -41,6 +42,18 @@ class Exporter:
             write(path)
             return f"Saved {path}"
         self._jobs.run(f"save {what}{suffix}", job)
+
+    def save_folder(self, request: RenderRequest, what: str, write: Callable[[Path, RenderRequest], None]) -> None:
+        """`write` gets a new folder '<network>_<seed>_<what>_<time>', and `request` with its files' hashes."""
+        folder = self._folder()
+        name = f"{stem(request)}_{what}_{time.strftime('%Y%m%d-%H%M%S')}"
+
+        def job() -> str:
+            path = free_path(folder, name, "")
+            path.mkdir(parents=True)
+            write(path, stamped(request, self._jobs.progress))
+            return f"Saved {path}"
+        self._jobs.run(f"save {what}", job)
 
 
 # -- one spectrum -----------------------------------------------------------------------------------------------------

@@ -87,6 +87,8 @@ def same(one: RenderRequest, other: RenderRequest) -> bool:
         return True
     if one.spectrum is None or other.spectrum is None:       # its panel is hidden
         one, other = replace(one, spectrum=None), replace(other, spectrum=None)
+    if type(one.inspect) is not type(other.inspect):         # another panel of the lab, or none, is in sight
+        one, other = replace(one, inspect=None), replace(other, inspect=None)
     return _essence(one) == _essence(other)
 
 
@@ -99,10 +101,11 @@ def _essence(request: RenderRequest) -> RenderRequest:
 def _with_own(request: RenderRequest, now: RenderRequest) -> RenderRequest:
     """`request`, with what the window has set by itself by `now`."""
     spectrum = now.spectrum and (request.spectrum or now.spectrum)
+    inspect = request.inspect if type(request.inspect) is type(now.inspect) else now.inspect
     checkpoint = request.checkpoint
     if checkpoint.path == now.checkpoint.path:
         checkpoint = replace(checkpoint, reload=now.checkpoint.reload)
-    return replace(request, strip=now.strip, spectrum=spectrum, checkpoint=checkpoint)
+    return replace(request, strip=now.strip, spectrum=spectrum, inspect=inspect, checkpoint=checkpoint)
 
 
 # -- names ------------------------------------------------------------------------------------------------------------
@@ -137,6 +140,7 @@ PARTS: tuple[tuple[str, Callable[[RenderRequest], object]], ...] = (      # the 
     ("range", lambda q: q.view.range),
     ("order of channels", lambda q: q.view.order),
     ("spectrum", lambda q: q.spectrum),
+    ("inspection", lambda q: q.inspect),
     ("comparison", lambda q: q.compare),
 )
 

@@ -5,6 +5,8 @@ import re
 
 from imgui_bundle import ImVec2, imgui
 
+from gui.lab import TABS as LAB
+
 LEFT = (("Network",), ("Latent", "History", "Favourites"), ("Style mixing", "Transform"), ("Truncation & noise",))
 LEFT_SHARES = (0.213, 0.305, 0.304, 0.178)
 RIGHT = (("Layers",), ("Channel", "Compare"))
@@ -13,6 +15,7 @@ BOTTOM = (("Spectrum",), ("Radial profile", "All layers"), ("Capture", "Performa
 BOTTOM_SHARES = (0.36, 0.35, 0.29)
 NARROW = 42.0                            # font heights: where the bottom panels no longer fit side by side
 CENTER = "Viewer"
+LAB_SHARE = 0.5                          # of the viewer's place, while one of the lab's panels is open
 
 
 def build(root: int, position: ImVec2, size: ImVec2, font_size: float) -> None:
@@ -28,6 +31,8 @@ def build(root: int, position: ImVec2, size: ImVec2, font_size: float) -> None:
     left, rest = _split(root, imgui.Dir.left, left_share)
     right, middle = _split(rest, imgui.Dir.right, right_share / (1 - left_share))
     bottom, center = _split(middle, imgui.Dir.down, bottom_share)
+    lab, center = _split(center, imgui.Dir.right, LAB_SHARE)
+    _stack(lab, (LAB,), (1.0,), imgui.Dir.left)
     _stack(left, LEFT, LEFT_SHARES, imgui.Dir.up)
     _stack(right, RIGHT, RIGHT_SHARES, imgui.Dir.up)
     if (1 - left_share - right_share) * size.x < NARROW * font_size:
@@ -54,6 +59,11 @@ def _stack(node: int, groups, shares, side: imgui.Dir) -> None:
             left_over -= share
         for title in titles:
             imgui.internal.dock_builder_dock_window(title, place)
+
+
+def is_whole(text: str) -> bool:
+    """Whether a layout has a place for each of the lab's panels; one of an older version has not."""
+    return all(f"[Window][{title}]" in text for title in LAB)
 
 
 def rescaled(text: str, factor: float) -> str:

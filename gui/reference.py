@@ -37,7 +37,8 @@ class Reference:
         news, self._is_pinned = self._receive(), compare.pinned is not None
         info = self._info(compare.checkpoint)
         self._wanted = reference_of(replace(shown.request, compare=compare), shown.info, info)
-        if self._wanted is None or pictured(shown.request) == self._wanted and shown.picture is not None:
+        is_shown = self._wanted is not None and pictured(shown.request) == pictured(self._wanted)
+        if self._wanted is None or is_shown and shown.picture is not None:
             self._end_thread()           # pinned just now, or there is nothing to hold it against yet
             self._result = shown if self._wanted else None
         elif self._is_pinned and self.matched():
@@ -55,7 +56,8 @@ class Reference:
 
     def matched(self) -> RenderResult | None:
         """The result, once it is the reference of exactly what is shown."""
-        return self._result if self._result and pictured(self._result.request) == self._wanted else None
+        result, wanted = self._result, self._wanted
+        return result if result and wanted and pictured(result.request) == pictured(wanted) else None
 
     # -- the second thread --------------------------------------------------------------------------------------------
 

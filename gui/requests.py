@@ -201,7 +201,7 @@ def reference_of(request: RenderRequest, info_a: ModelInfo, info_b: ModelInfo | 
         return pictured(compare.pinned)
     if compare.checkpoint is None:
         return None
-    other = replace(pictured(request), checkpoint=compare.checkpoint)
+    other = replace(pictured(request), checkpoint=compare.checkpoint, inspect=request.inspect)
     return fitted(other, info_a, info_b) if info_b else other
 
 

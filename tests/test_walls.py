@@ -15,8 +15,8 @@ MAY_IMPORT = {
     "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images"},
 }
 TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
-    "arrays", "batch", "colormaps", "content", "images", "labels", "many", "options", "png", "script", "state",
-    "thread", "typefaces", "types", "words")}
+    "arrays", "batch", "colormaps", "content", "images", "inspect_options", "inspection", "labels", "many",
+    "options", "png", "report", "report_files", "rows", "script", "state", "thread", "typefaces", "types", "words")}
 
 
 def sources() -> list[Path]:
