@@ -4,6 +4,7 @@ from __future__ import annotations
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import report, theme, widgets
+from renderer.rows import Rows, range_rows
 from renderer.types import ModelInfo
 
 RANGES = {                               # inspection.md "Style": by resolution, and StyleGAN3's by row
@@ -13,7 +14,6 @@ RANGES = {                               # inspection.md "Style": by resolution,
     "All": "Every row",
     "None": "No row: the first source alone",
 }
-Rows = tuple[int, ...]
 
 
 class RowPicker:
@@ -110,18 +110,6 @@ def layer_of(tap: str) -> str:
     """'b64.conv0.act' -> 'b64.conv0'; 'L3_52_512.up' -> 'L3_52_512'."""
     head, _, last = tap.rpartition(".")
     return head if head and last not in ("torgb", "image", "out") or head.startswith("L") else tap
-
-
-def range_rows(name: str, info: ModelInfo) -> Rows:
-    """Rows of w behind 'Coarse', 'Middle', 'Fine', 'All' or 'None'."""
-    every = range(info.num_ws)
-    if name in ("All", "None"):
-        return tuple(every) if name == "All" else ()
-    if info.family == "stylegan3":
-        split = {"Coarse": range(0, 7), "Middle": range(0), "Fine": range(7, info.num_ws)}[name]
-        return tuple(row for row in every if row in split)
-    low, high = {"Coarse": (4, 8), "Middle": (16, 32), "Fine": (64, 1 << 20)}[name]
-    return tuple(row for row in every if low <= 4 << (row // 2) <= high)
 
 
 def rows_named(rows: Rows, info: ModelInfo) -> str:

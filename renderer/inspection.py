@@ -32,6 +32,17 @@ class Droplets:
 
 
 @dataclass(frozen=True)
+class Equivariance:
+    """Whether the picture follows when its input is translated or turned (StyleGAN3 sec. 2, app. E), and where not."""
+    kind: ClassVar[str] = "equivariance"
+    reads: ClassVar[tuple[str, ...]] = MANY
+    samples: int = option(64, "how many seeds' pictures are taken in, each of them translated and turned", 2, 10_000)
+    first_seed: int = option(0, "the first of them")
+    one_tap: tuple[str, ...] = option((), "layers whose filters are replaced by one tap, to see equivariance break "
+                                      "there: 'L3', or 'all'")
+
+
+@dataclass(frozen=True)
 class Filters:
     """The filters of one StyleGAN3 layer, in time and frequency (StyleGAN3 fig. 4a)."""
     kind: ClassVar[str] = "filters"
@@ -51,6 +62,20 @@ class Layers:
 
 
 @dataclass(frozen=True)
+class Spectra:
+    """Average power spectra, beside a data set's or another network's, and the layers' aliasing (StyleGAN3 app. A)."""
+    kind: ClassVar[str] = "spectra"
+    reads: ClassVar[tuple[str, ...]] = (*MANY, "synth.transform")
+    samples: int = option(64, "how many seeds are averaged, and as many of the second source", 1, 100_000)
+    first_seed: int = option(0, "the first of them; a data set's pictures are drawn by it")
+    source: str = option("", "what to compare with: a data set (a folder or .zip of pictures) or another network")
+    beta: float = option(8.0, "of the Kaiser window: larger keeps strong frequencies from leaking far, and smears them "
+                         "more nearby", 0, 40)
+    interp: int = option(4, "how finely the pictures' spectra are drawn, by padding with zeros", 1, 8, "x")
+    every_layer: bool = option(True, "each layer's spectrum too, and its aliasing budget")
+
+
+@dataclass(frozen=True)
 class Sticking:
     """How much fine detail keeps its pixels while the picture moves: averaging test, slit scan (StyleGAN3 fig. 1)."""
     kind: ClassVar[str] = "sticking"
@@ -60,9 +85,9 @@ class Sticking:
         "auto", "what moves the picture: a change of w, or StyleGAN3's input transform; auto: that one where there is")
     sigma: float = option(0.3, "latent: neighbours are w + sigma N, in units of the spread of w over seeds", 0.001, 10)
     toward: int = option(1, "latent: the seed whose w the slit scan goes to")
-    shift: float = option(3.0, "translation: standard deviation of the neighbours' shifts, fractions and all, in "
+    shift: float = option(5.0, "translation: standard deviation of the neighbours' shifts, fractions and all, in "
                           "pixels of the image or of the layer that is tested", 0.01, 64, "px")
-    travel: float = option(16.0, "translation: way of the slit scan along its line, in the same pixels", 1, 1024, "px")
+    travel: float = option(32.0, "translation: way of the slit scan along its line, in the same pixels", 1, 1024, "px")
     line: tuple[float, float, float, float] = option(
         (0.2, 0.5, 0.8, 0.5), "the slit: x, y of its two ends in shares of the image's width and height", 0, 1)
     first_seed: int = option(0, "the neighbours are drawn from this seed and those that follow")
@@ -71,7 +96,7 @@ class Sticking:
 
 @dataclass(frozen=True)
 class LatentPath:
-    """The pictures between two seeds, straight in W and round in Z, and the path length on the way (StyleGAN sec. 4.1)."""
+    """Pictures between two seeds, straight in W and round in Z, and the path length on the way (StyleGAN sec. 4.1)."""
     kind: ClassVar[str] = "path"
     reads: ClassVar[tuple[str, ...]] = SEEDS
     start_seed: int = option(0, "the seed it starts at")
@@ -121,9 +146,9 @@ class Truncation:
     first_seed: int = option(0, "the first of the seeds")
 
 
-Inspection = Droplets | Filters | LatentPath | Layers | Mixing | Noise | Sticking | Truncation
+Inspection = Droplets | Equivariance | Filters | LatentPath | Layers | Mixing | Noise | Spectra | Sticking | Truncation
 KINDS: dict[str, type] = {cls.kind: cls for cls in (
-    Droplets, Filters, LatentPath, Layers, Mixing, Noise, Sticking, Truncation)}
+    Droplets, Equivariance, Filters, LatentPath, Layers, Mixing, Noise, Spectra, Sticking, Truncation)}
 
 
 def check(inspection: Inspection) -> None:
