@@ -27,6 +27,7 @@ class Droplets:
     reads: ClassVar[tuple[str, ...]] = ONE
     layer: str = option("", "'b64.conv1': where the cause is looked into and undone; default: where the droplet is "
                         "strongest")
+    onwards: bool = option(False, "undo it in all later layers too: each of them has a droplet of its own")
     samples: int = option(16, "how many seeds are searched for the strongest and the missing droplet", 0, 10000)
     first_seed: int = option(0, "the first of them")
 

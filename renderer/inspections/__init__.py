@@ -1,6 +1,28 @@
 """The lab's estimates, one file a kind."""
-from renderer.inspection import Droplets, Equivariance, Filters, LatentPath, Layers, Mixing, Noise, Spectra, Sticking, Truncation
-from renderer.inspections import droplets, equivariance, filters, layers, mixing, noise, path, spectra, sticking, truncation
+from renderer.inspection import (
+    Droplets,
+    Equivariance,
+    Filters,
+    LatentPath,
+    Layers,
+    Mixing,
+    Noise,
+    Spectra,
+    Sticking,
+    Truncation,
+)
+from renderer.inspections import (
+    droplets,
+    equivariance,
+    filters,
+    layers,
+    mixing,
+    noise,
+    path,
+    spectra,
+    sticking,
+    truncation,
+)
 
 ESTIMATES = {
     Droplets: droplets.Estimate,

@@ -6,8 +6,11 @@ into StyleGAN3's input is its inverse.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,6 +20,10 @@ PEAK_DB = 20 * math.log10(2)             # of pictures from -1 to 1
 LANCZOS = 3                              # half width of the interpolation kernel, in samples (app. E.2)
 EXTENT = 6                               # half width of the oriented filter, in samples (app. E.3)
 WRAP = 64                                # half width of the period on which it is convolved, in samples
+DECIBELS = 10 / math.log(10)             # d(10 log10 r) = DECIBELS dr / r
+FLOOR = 1e-30                            # relative error that stands for none: 300 dB
+CHUNK = 1 << 22                          # samples transformed at a time, to bound memory
+BETA = 12.0                              # of the Kaiser window about a layer: side lobes of -90 dB
 FINE = 4                                 # samples that a rotation is interpolated among, for each one of the picture
 
 
@@ -31,15 +38,33 @@ def rotation(angle: float) -> Tensor:
     return torch.tensor([[c, s, 0], [-s, c, 0], [0, 0, 1]], dtype=torch.float64)
 
 
-def psnr_db(errors: Tensor, weights: Tensor) -> Tensor:
-    """EQ of app. E.1 in dB, from summed squared errors of pictures from -1 to 1 and the pixels that they are of."""
-    return PEAK_DB - 10 * (errors / weights).log10()
+class Level(NamedTuple):
+    """How well signals agree, in dB, with the 95 % confidence interval; NaN where a single sample gives none."""
+    db: np.ndarray                       # float64 [...]
+    low: np.ndarray
+    high: np.ndarray
+
+
+def level(samples: np.ndarray, peak_db: float = 0.0) -> Level:
+    """peak_db - 10 log10(r), r = sum of errors / sum of weights, of samples [n, ..., 2]: each one's (error, weight).
+
+    The interval is Student's about the ratio of means, whose variance is that of error - r weight, carried to dB by
+    its derivative (W. Cochran, Sampling Techniques, 1977, ch. 6).
+    """
+    errors, weights, count = samples[..., 0], samples[..., 1], len(samples)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.maximum(errors.sum(axis=0) / weights.sum(axis=0), FLOOR)
+        variance = np.square(errors - ratio * weights).sum(axis=0) / (count - 1) / count
+        half = DECIBELS * stdtrit(count - 1, 0.975) * np.sqrt(variance) / weights.mean(axis=0) / ratio
+    db = peak_db - 10 * np.log10(ratio)
+    return Level(db, db - half, db + half)
 
 
 def masked_error(a: Tensor, b: Tensor, mask: Tensor) -> tuple[float, float]:
-    """(sum of squared differences where `mask` is 1, how many values that are); all [N, C, H, W] or broadcast to it."""
-    mask = mask.expand_as(a)
-    return ((a - b).square() * mask).sum(dtype=torch.float64).item(), mask.sum(dtype=torch.float64).item()
+    """(sum of squared differences where `mask` is 1, how many values that are) of a, b [N, C, H, W] and mask
+    [1, 1, H, W]: with PEAK_DB, what EQ is the `level` of (app. E.1)."""
+    error = ((a - b).square() * mask).sum(dim=3).cpu().double().sum().item()
+    return error, mask.sum().item() * a.shape[0] * a.shape[1]
 
 
 # -- translation ------------------------------------------------------------------------------------------------------
@@ -142,3 +167,46 @@ def _circular(a: Tensor, b: Tensor) -> Tensor:
     """The circular convolution of two squares of odd size, each with its origin in the middle, and so the result."""
     product = torch.fft.rfft2(torch.fft.ifftshift(a)) * torch.fft.rfft2(torch.fft.ifftshift(b))
     return torch.fft.fftshift(torch.fft.irfft2(product, s=a.shape))
+
+
+# -- layers -----------------------------------------------------------------------------------------------------------
+
+def shift_error(before: Tensor, after: Tensor, dx: float, dy: float) -> tuple[float, float]:
+    """(energy of after - `before` moved by (dx, dy) samples, energy of `before`) of a layer's signals [C, H, W].
+
+    Both are seen through a window that moves along, `before` through w(x, y), `after` through w(x - dx, y - dy), and
+    have lost the mean of `before`. The windowed signal is zero at the borders, so it is moved in the frequency domain,
+    exactly for all that the layer's grid can hold: the Lanczos kernel of app. E.2 would itself lose what is near
+    Nyquist. A Kaiser window as wide as fits in both.
+    """
+    height, width = before.shape[1:]
+    windows = [torch.outer(_kaiser(height, dy, at * dy, before.device), _kaiser(width, dx, at * dx, before.device))
+               for at in (0, 1)]
+    turn_y, turn_x = _turns(height, dy, before.device), _turns(width, dx, before.device)[:width // 2 + 1]
+    error = energy = 0.0
+    for a, b in zip(*(x.split(max(1, CHUNK // (height * width))) for x in (before, after))):
+        a, b = a.float(), b.float()
+        mean = (a * windows[0]).sum(dim=(1, 2), keepdim=True) / windows[0].sum()
+        a, b = (a - mean) * windows[0], (b - mean) * windows[1]
+        moved = torch.fft.irfft2(torch.fft.rfft2(a) * turn_y[:, None] * turn_x, s=(height, width))
+        error += (b - moved).square().sum(dim=2).cpu().double().sum().item()
+        energy += a.square().sum(dim=2).cpu().double().sum().item()
+    return error, energy
+
+
+def _kaiser(size: int, shift: float, centre: float, device: torch.device) -> Tensor:
+    """[size]: a window that leaves room for `shift` on either side, about the middle moved by `centre`."""
+    at = torch.arange(size, dtype=torch.float64) - (size - 1) / 2 - centre
+    inside = (1 - (at / (size / 2 - abs(shift))).square()).clamp(min=0)
+    values = torch.special.i0(BETA * inside.sqrt()) / torch.special.i0(torch.tensor(BETA, dtype=torch.float64))
+    return torch.where(inside > 0, values, 0).float().to(device)
+
+
+def _turns(size: int, shift: float, device: torch.device) -> Tensor:
+    """exp(-2 pi i f shift) for the frequencies of an FFT, complex64 [size]; at Nyquist its real part, as half of that
+    stands for the negative frequency."""
+    angle = -2 * math.pi * shift * torch.fft.fftfreq(size, dtype=torch.float64)
+    turns = torch.polar(torch.ones_like(angle), angle)
+    if size % 2 == 0:
+        turns[size // 2] = turns[size // 2].real.clone()
+    return turns.to(torch.complex64).to(device)
