@@ -11,8 +11,8 @@ from torch import Tensor
 from nets.config import LayerGeometry
 from nets.errors import UserError
 from nets.filters import kaiser_attenuation, lowpass
-from renderer.colormaps import colours
 from renderer.inspection import Filters
+from renderer.inspections.pictures import heat
 from renderer.measures import filter_response as measure
 from renderer.report import Axis, Curve, Picture, Plot, Report, Scale, Table
 from renderer.subject import Subject
@@ -65,20 +65,14 @@ class Estimate:
     done = total = 0
 
     def __init__(self, inspection: Filters, subject: Subject):
-        self._inspection = inspection
-        self._layer = _chosen(inspection.layer, subject)
-        self._filters = _filters(self._layer)
+        layer = _chosen(inspection.layer, subject)
+        self._report = _report(layer.geometry.name, _filters(layer), inspection.widened)
 
     def advance(self) -> None:
         raise NotImplementedError
 
     def report(self) -> Report:
-        layer, factor = self._layer.geometry.name, self._inspection.widened
-        others = [f.widened(factor) for f in self._filters] if factor != 1 else []
-        plots = [_response(layer, f, [o for o in others if o.name.startswith(f.name)]) for f in self._filters]
-        pictures = [_over_plane(layer, f) for f in self._filters]
-        figures = (*plots, _impulse(layer, self._filters + others), *pictures, _table(layer, self._filters + others))
-        return Report("filters", figures, 0, 0, remarks=_remarks(layer, self._filters))
+        return self._report
 
 
 def _chosen(wanted: str, subject: Subject) -> torch.nn.Module:
@@ -103,6 +97,15 @@ def _filters(layer: torch.nn.Module) -> list[Filter]:
     found = [("up", layer.up_filter, g.up_factor, g.in_rate * g.up_factor, g.in_cutoff, g.in_half_width),
              ("down", layer.down_filter, g.down_factor, g.out_rate * g.down_factor, g.out_cutoff, g.out_half_width)]
     return [Filter(name, taps.double().cpu(), *plan) for name, taps, *plan in found if taps is not None]
+
+
+def _report(layer: str, filters: list[Filter], factor: float) -> Report:
+    """`factor`: how many times as wide the transition band of the others is that are held against them; 1: none."""
+    others = [f.widened(factor) for f in filters] if factor != 1 else []
+    plots = [_response(layer, f, others[i:i + 1]) for i, f in enumerate(filters)]
+    pictures = [_over_plane(layer, f) for f in filters]
+    figures = (*plots, _impulse(layer, filters + others), *pictures, _table(layer, filters + others))
+    return Report("filters", figures, 0, 0, remarks=_remarks(layer, filters))
 
 
 # -- figures ----------------------------------------------------------------------------------------------------------
@@ -139,10 +142,9 @@ def _taps(f: Filter) -> Curve:
 def _over_plane(layer: str, f: Filter) -> Picture:
     frequencies = torch.linspace(-f.rate / 2, f.rate / 2, PLANE, dtype=torch.float64)
     levels = measure.decibels(measure.gain_over_plane(f.taps, f.rate, frequencies)).numpy()
-    pixels = colours("magma")[np.rint(np.clip(1 - levels / FLOOR_DB, 0, 1) * 255).astype(np.uint8)]
-    pixels.flags.writeable = False
-    return Picture(f"plane_{f.name}", f"{layer}: {f.name}, {'radial' if f.is_radial else 'separable'}", pixels,
-                   Scale("magma", FLOOR_DB, 0, "Gain", "dB"), group="plane",
+    scale = Scale("magma", FLOOR_DB, 0, "Gain", "dB")
+    return Picture(f"plane_{f.name}", f"{layer}: {f.name}, {'radial' if f.is_radial else 'separable'}",
+                   heat(levels, scale), scale, group="plane",
                    tip=f"The {f.name}sampling filter's gain in two dimensions: zero frequency in the middle, "
                        f"{f.rate / 2:g} cycles per image at the edges. Config R's radial filters treat all directions "
                        "alike (StyleGAN3 sec. 3.2, app. C).")
