@@ -13,6 +13,9 @@ sys.path.insert(0, str(ROOT))
 # Processes that tests give a cache of their own share the kernels all the same: they are compiled once, for all tests,
 # workers and runs, where Stylescope itself keeps them (cuda_ops.build.cache_folder, which would import torch here).
 os.environ.setdefault("STYLESCOPE_KERNELS", os.path.join(platformdirs.user_cache_dir("stylescope", False), "kernels"))
+# Workers share the cores: threads of several that wait for each other in turn take four times as long as one each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 REFERENCE = Path(os.environ.get("STYLESCOPE_REFERENCE", ROOT.parent / "shared" / "reference"))
 
 
