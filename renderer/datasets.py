@@ -1,0 +1,110 @@
+"""Data sets: a folder or zip of pictures, of one size. No torch."""
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from nets.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+MOST_BYTES = 1 << 28                     # of one picture's file
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile,
+              zlib.error, Image.DecompressionBombError)          # what Pillow and zipfile raise on damaged files
+
+
+class UnfitPicture(UserError):
+    """A picture that can't be read, or has another size than the rest."""
+
+
+class Dataset:
+    """The pictures of a folder, subfolders included, or of a zip, by name in sorted order.
+
+    `names`: relative paths with slashes; `size`: (H, W), that of the first one that can be read. Raises UserError,
+    naming the place, where there is none.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = path = Path(path)
+        try:
+            self._zip = None if path.is_dir() else zipfile.ZipFile(path)
+            self.names = sorted(self._members() if self._zip else self._files())
+        except FileNotFoundError:
+            raise UserError(f"{path}: is not there") from None
+        except (OSError, zipfile.BadZipFile) as error:
+            reason = getattr(error, "strerror", None) or "it is no zip"
+            raise UserError(f"{path}: cannot be read as a data set: {reason}") from None
+        if not self.names:
+            raise UserError(f"{path}: holds no pictures ({', '.join(SUFFIXES)})")
+        self.size = self._first_size()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, index: int) -> np.ndarray:
+        """uint8 [H, W, 1] or [H, W, 3]. Raises UnfitPicture, naming the picture; others may be good all the same."""
+        picture = self._picture(self.names[index])
+        if picture.shape[:2] != self.size:
+            (height, width), (h, w) = picture.shape[:2], self.size
+            raise UnfitPicture(f"{self.path}: {self.names[index]} is {width}x{height}, the others are {w}x{h}")
+        return picture
+
+    def _first_size(self) -> tuple[int, int]:
+        problem = None
+        for name in self.names:
+            try:
+                return self._picture(name).shape[:2]
+            except UnfitPicture as error:
+                problem = problem or error
+        raise UserError(f"none of its {len(self)} pictures can be read; the first: {problem}")
+
+    def _picture(self, name: str) -> np.ndarray:
+        where = f"{self.path}: {name}"
+        try:
+            with self._open(name) as file, Image.open(file, formats=FORMATS) as image:
+                if image.mode.startswith(("I", "F")):
+                    raise UnfitPicture(f"{where} has more than 8 bits a channel")
+                pixels = np.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+        except UNREADABLE:
+            raise UnfitPicture(f"{where} is a damaged picture") from None
+        return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+    def _open(self, name: str) -> io.BufferedIOBase:
+        if self._zip is None:
+            return open(self.path / name, "rb")
+        if self._zip.getinfo(name).file_size > MOST_BYTES:
+            raise UnfitPicture(f"{self.path}: {name} is larger than {MOST_BYTES >> 20} MiB")
+        return io.BytesIO(self._zip.read(name))          # seeking in a compressed member would begin anew each time
+
+    def _members(self) -> list[str]:
+        return [info.filename for info in self._zip.infolist() if not info.is_dir() and _is_picture(info.filename)]
+
+    def _files(self) -> list[str]:
+        found = []
+        for folder, _, files in os.walk(self.path, onerror=_raise):
+            relative = Path(folder).relative_to(self.path)
+            found += [(relative / file).as_posix() for file in files if (Path(folder) / file).is_file()]
+        return [name for name in found if _is_picture(name)]
+
+
+def is_dataset(path: str | os.PathLike) -> bool:
+    """Whether it is to be read as a data set: a folder, or a file named .zip; a checkpoint is neither."""
+    return Path(path).is_dir() or Path(path).suffix.lower() == ".zip"
+
+
+def _is_picture(name: str) -> bool:
+    """By its name; what begins with a dot is hidden, and left behind by other programs."""
+    parts = PurePosixPath(name).parts
+    return name.lower().endswith(SUFFIXES) and not any(part.startswith((".", "__MACOSX")) for part in parts)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
