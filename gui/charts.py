@@ -14,7 +14,7 @@ from renderer.colormaps import colours
 from renderer.report import Axis, Curve, Plot
 
 INKS = ("accent", "warning", "error", "text")        # of the first curves; more are taken from a colormap
-BAND = 0.22                              # opacity of a confidence band
+BAND = 0.3                               # opacity of a confidence band
 LEGEND_LIMIT = 16                        # curves that are named above the plot; of more, the one at the cursor is
 SPACE = 0.06                             # of an axis, beyond the outermost value
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from imgui_bundle import imgui, imgui_ctx
 
 from gui import report, theme, widgets
-from gui.charts import Chart, with_unit
+from gui.charts import Chart
 from gui.tables import Sheet
 from gui.tiles import Tiles
 from gui.words import short
@@ -109,20 +109,28 @@ def _facts(facts: list[Fact], width: float) -> None:
 
 
 def _fact(fact: Fact, room: float) -> None:
+    """Its name, the number in large print with its unit in small, and the interval."""
     widgets.clipped(fact.label, "dim", room)
+    unit = imgui.calc_text_size(fact.unit).x + theme.em(0.3) if fact.unit else 0.0
     with imgui_ctx.push_font(None, theme.FONT_SIZE * LARGE):
-        widgets.clipped(value_of(fact), "text", room)
+        widgets.clipped(value_of(fact), "text", room - unit)
+    if fact.unit:
+        imgui.same_line(0, theme.em(0.3))
+        imgui.set_cursor_pos_y(imgui.get_cursor_pos_y() + theme.em(0.8 * (LARGE - 1)))       # on the number's baseline
+        widgets.text(fact.unit, "dim")
     if between := interval_of(fact):
         widgets.clipped(between, "dim", room)
 
 
 def _fact_width(fact: Fact) -> float:
-    small = max(imgui.calc_text_size(fact.label).x, imgui.calc_text_size(interval_of(fact)).x)
-    return max(small, LARGE * imgui.calc_text_size(value_of(fact)).x) + theme.em(0.2)
+    small = [imgui.calc_text_size(words).x for words in (fact.label, interval_of(fact), fact.unit)]
+    with imgui_ctx.push_font(None, theme.FONT_SIZE * LARGE):
+        large = imgui.calc_text_size(value_of(fact)).x
+    return max(small[0], small[1], large + small[2] + theme.em(0.3)) + theme.em(0.2)
 
 
 def value_of(fact: Fact) -> str:
-    return with_unit(fact.value if isinstance(fact.value, str) else short(float(fact.value)), fact.unit)
+    return fact.value if isinstance(fact.value, str) else short(float(fact.value))
 
 
 def interval_of(fact: Fact) -> str:

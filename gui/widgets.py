@@ -149,9 +149,11 @@ def row(name: str, tip: str = "", changed: bool = False, why_not: str = "", widt
     start = imgui.get_cursor_pos_x()
     with imgui_ctx.push_id(name):
         imgui.align_text_to_frame_padding()
-        text(name, "text" if changed and not why_not else "dim")
-        hint(why_not or tip)
-        if changed and not why_not:
+        marked = changed and not why_not
+        words = shorten(name, theme.em(LABEL_EMS) - (imgui.get_frame_height() if marked else theme.em(0.4)))
+        text(words, "text" if marked else "dim")
+        hint(why_not or (tip if words == name else f"{name}: {tip}"))
+        if marked:
             imgui.same_line(start + theme.em(LABEL_EMS) - imgui.get_frame_height())
             line.reset = icon(fonts.RESET, f"Reset {name}", "Back to the default")
         imgui.same_line(start + theme.em(LABEL_EMS))

@@ -1,6 +1,8 @@
 """A render thread without a network: answers at once with pictures computed from the request."""
 import threading
+from dataclasses import replace
 
+import fakereport
 import numpy as np
 
 from renderer.colormaps import colours
@@ -20,6 +22,7 @@ from renderer.types import (
 )
 
 RESOLUTION = 64
+STEP = 0.1                               # seconds for a sample of an inspection
 REASONS = (Reason("device", "cuda", "this PyTorch was built without CUDA", runs=False),
            Reason("precision", "bf16", "this CPU has no bfloat16 instructions: bf16 is slower here", runs=True),
            Reason("backend", "cuda", "the tensor is on cpu", runs=False))
@@ -130,14 +133,27 @@ def answer(request: RenderRequest) -> RenderResult:
 
 
 class FakeThread:
-    """`renderer.thread.RenderThread`'s face."""
+    """`renderer.thread.RenderThread`'s face; an inspection takes in a sample in each STEP."""
 
     def __init__(self, wake):
         self._wake, self._result = wake, None
+        self._closed = False
 
     def submit(self, request):
-        self._result = answer(request)
+        result = answer(request)
+        self._show(result, 0 if request.inspect and result.info else None)
+
+    def _show(self, result, done):
+        if done is not None:
+            result = replace(result, report=fakereport.report(result.request, done))
+        self._result = result
         threading.Timer(0.01, self._wake).start()
+        if result.report and not result.report.complete:
+            threading.Timer(STEP, self._refine, (result, done + 1)).start()
+
+    def _refine(self, result, done):
+        if self._result is result and not self._closed:
+            self._show(result, done)
 
     def latest(self):
         return self._result
@@ -149,7 +165,7 @@ class FakeThread:
         pass
 
     def close(self):
-        pass
+        self._closed = True
 
 
 if __name__ == "__main__":
