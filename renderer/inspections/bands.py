@@ -19,7 +19,7 @@ from renderer.types import TapInfo
 
 NEAREST = (0.5, 0.5)                     # StyleGAN1's upsampling repeats pixels
 COLUMNS, ROW = 256, 8                    # of the waterfall: pixels of its frequency axis, and of a layer's height
-LOW_DB, HIGH_DB = -60.0, 30.0            # of the waterfall's colours
+LOW_DB, HIGH_DB = -80.0, 30.0            # of the waterfall's colours
 
 BEYOND = ("Energy of the layer's output outside its band, as a share of all but each channel's mean, seen through the "
           "same Kaiser window as the spectra. The band is a square, |fx| and |fy| up to the limit; a disc where the "

@@ -162,9 +162,13 @@ class Average:
 
 def _ray_bins(size: tuple[int, int], rate: float, degrees: float, device: torch.device,
               ) -> tuple[Tensor, Tensor, Tensor]:
-    """(row, column, frequency) of the nearest bins along a ray, [K]; zero frequency is at row and column 0."""
+    """(row, column, frequency) of the nearest bins along a ray, [K]; zero frequency is at row and column 0.
+
+    Four points to a bin, none of them half way between two, where rounding would favour even ones.
+    """
     height, width = size
-    radius = torch.arange(0, rate / 2 + 0.5, rate / max(height, width) / 2, dtype=torch.float64, device=device)
+    step = rate / max(height, width) / 4
+    radius = torch.arange(step / 2, rate / 2 + 0.5, step, dtype=torch.float64, device=device)
     angle = math.radians(degrees)
     y = (radius * math.sin(angle) * height / rate).round().long()
     x = (radius * math.cos(angle) * width / rate).round().long()

@@ -76,6 +76,15 @@ def test_slices_see_their_own_direction():
     assert slice_45.argmax() == 10 and slice_45[10] > slice_0[10] + 60
 
 
+@pytest.mark.parametrize("frequency", [4, 5, 11])
+def test_slices_keep_neighbours_apart(frequency):
+    """Without a window a wave along the axis is one bin; even frequencies and odd ones are seen alike."""
+    x = torch.cos(2 * math.pi * frequency * torch.arange(64, dtype=torch.float64) / 64).expand(1, 64, 64)
+    _, _, slice_0, _ = spectrum.profiles(spectrum.power(x, 0.0), 64.0)
+    others = slice_0[torch.arange(len(slice_0)) != frequency]
+    assert slice_0[frequency] == pytest.approx(10 * math.log10(64 ** 2 / 2)) and others.max() < -200
+
+
 def test_white_noise_is_flat():
     """Mean power per ring within five standard errors of all power's mean, at 0 dB."""
     channels = 200
