@@ -72,7 +72,7 @@ class Spectra:
     source: str = option("", "what to compare with: a data set (a folder or .zip of pictures) or another network")
     beta: float = option(8.0, "of the Kaiser window: larger keeps strong frequencies from leaking far, and smears them "
                          "more nearby", 0, 40)
-    interp: int = option(4, "how finely the pictures' spectra are drawn, by padding with zeros", 1, 8, "x")
+    interp: int = option(4, "how finely the pictures' spectra are drawn, by padding with zeros", 1, 4, "x")
     every_layer: bool = option(True, "each layer's spectrum too, and its aliasing budget")
 
 

@@ -91,21 +91,22 @@ class Average:
         windows = (_kaiser(n, beta, self._device) for n in size)
         wy, wx = (window / window.norm() for window in windows)
         self._window = torch.outer(wy, wx)
-        self._response = torch.outer(torch.fft.fft(wy, height), torch.fft.rfft(wx, width))       # FFT w
+        self._responses = torch.fft.fft(wy, height), torch.fft.rfft(wx, width)
         self._rings: tuple[Tensor, Tensor] | None = None
-        nothing = torch.zeros(self._response.shape, dtype=torch.float64, device=self._device)
+        nothing = torch.zeros(height, width // 2 + 1, dtype=torch.float64, device=self._device)
         self._sums = Sums(nothing, nothing, 0, 0.0, 0.0)
 
     def of(self, x: Tensor, between: Callable[[], None] = lambda: None) -> Sums:
         """What `add` takes of a signal [C, H, W]. `between` is called between channels and may raise."""
         x = x.to(self._device).to(torch.float64)
         power, cross = torch.zeros_like(self._sums.power), torch.zeros_like(self._sums.cross)
+        response = torch.outer(*self._responses)                                     # FFT w
         for channel in x:
             between()
             rows = torch.fft.rfft(channel * self._window, self._padded[1], dim=1)    # rows of zeros need none
             transformed = torch.fft.fft(rows, self._padded[0], dim=0)
             power += _squared(transformed)
-            cross += transformed.real * self._response.real + transformed.imag * self._response.imag
+            cross += transformed.real * response.real + transformed.imag * response.imag
         return Sums(power, cross, len(x), x.sum().item(), x.square().sum().item())
 
     def add(self, sums: Sums) -> None:
@@ -124,7 +125,7 @@ class Average:
     def half(self, mean: float, std: float) -> Tensor:
         """S whitened by (x - mean) / std: [interp H, interp W // 2 + 1], zero frequency first, fx >= 0."""
         power, cross, channels, *_ = self._sums
-        total = power - 2 * mean * cross + channels * mean ** 2 * _squared(self._response)
+        total = power - 2 * mean * cross + channels * mean ** 2 * torch.outer(*map(_squared, self._responses))
         return total.clamp_(min=0) / (channels * (std or 1) ** 2)
 
     def profiles(self, half: Tensor) -> tuple[Tensor, Tensor, Tensor]:
