@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from renderer.colormaps import colours
 from renderer.inspections.droplet_findings import Findings, Layer, Seed
 from renderer.inspections.pictures import LEVELS, heat, picture
-from renderer.measures.droplets import LARGEST_AREA, LEAST_RATIO, LEAST_RESOLUTIONS, NEAR, Blob
+from renderer.measures.droplets import LARGEST_AREA, LEAST_DOMINANCE, LEAST_RATIO, LEAST_RESOLUTIONS, NEAR, Blob
 from renderer.report import Axis, Curve, Fact, Figure, Picture, Plot, Scale, Table
 from renderer.view import read_only
 
@@ -20,17 +20,26 @@ SHARE = "Part of the layer's energy in the strongest 0.1 % of its pixels, at lea
 PLACE = "Of the strongest pixel's centre, in image units: 0 is the top or the left edge, 1 the bottom or the right."
 SIZE = ("Diameter of a disc of the blob's area, in % of the image. The blob is the connected region above a tenth of "
         "the peak around it.")
-FLAG = (f"A droplet: at least {LEAST_RATIO:g} times the median energy in a blob of at most {LARGEST_AREA:.0%} of the "
-        f"image, which keeps its place (within 1/{1 / NEAR:.0f} of the image) over at least {LEAST_RESOLUTIONS} "
-        "consecutive resolutions.")
+ALONE = "The blob's part in the energy of all pixels above a tenth of the peak; less, where others are as strong."
+FLAG = (f"A droplet: at least {LEAST_RATIO:g} times the median energy, in a blob of at most {LARGEST_AREA:.0%} of the "
+        f"image that holds at least {LEAST_DOMINANCE:.0%} of what is above a tenth of the peak, and keeps its place "
+        f"(within 1/{1 / NEAR:.0f} of the image, or a pixel and a half) over at least {LEAST_RESOLUTIONS} consecutive "
+        "resolutions.")
+COLUMNS = {"Peak ratio (x median)": RATIO, "Share (%)": SHARE, "y": PLACE, "x": PLACE, "Diameter (% of image)": SIZE,
+           "Alone (%)": ALONE}
 DEFLATION = ("Standard deviation with the blob over that without, median over channels: by how much instance "
              "normalisation makes everything but the blob smaller.")
+
+UNDONE = {
+    "without": ("without the blob", "by the mean and the variance of all pixels but the blob's"),
+    "bypassed": ("not normalised", "by nothing at all"),
+}
 
 
 def fixed(found: Findings) -> tuple[Figure, ...]:
     """All but the search's, once the latent has been looked at."""
-    return (*_facts(found), *_image(found), *_undone(found), _ratios(found), _table(found), *_cause(found),
-            *(_map(layer) for layer in found.layers))
+    return (*_facts(found), *_image(found), *map(_map, found.layers), _ratios(found), _table(found), *_cause(found),
+            *_undone(found))
 
 
 def remarks(found: Findings) -> tuple[str, ...]:
@@ -92,7 +101,7 @@ def _facts(found: Findings) -> tuple[Fact, ...]:
     y, x = best.blob.place
     rates = {layer.tap.rate for layer in found.layers if layer.is_droplet}
     return (
-        Fact("resolutions", "Droplet at", float(len(rates)), "resolutions", tip=FLAG),
+        Fact("resolutions", "Droplet at", len(rates), "resolutions", tip=FLAG),
         Fact("peak_ratio", f"Peak ratio in {best.name}", best.blob.peak_ratio, "x median", tip=RATIO),
         Fact("share", "Top 0.1 % of pixels hold", 100 * best.blob.share, "% of energy", tip=SHARE),
         Fact("y", "Place, y", y, "of height", tip=PLACE), Fact("x", "Place, x", x, "of width", tip=PLACE),
@@ -145,19 +154,19 @@ def _ratios(found: Findings) -> Plot:
 
 
 def _table(found: Findings) -> Table:
-    columns = ("Layer", "Samples per image", "Peak ratio (x median)", "Share (%)", "y", "x", "Diameter (% of image)",
-               "Deflation (x)", "Droplet")
     layers = found.layers
-    rows = tuple((layer.name, layer.tap.rate, *_row(layer.blob), layer.deflation, "yes" if layer.is_droplet else "no")
+    rows = tuple((layer.name, layer.tap.rate, "yes" if layer.is_droplet else "no", *_row(layer.blob), layer.deflation)
                  for layer in layers)
-    return Table("layers", "The strongest blob of each layer", columns, rows, tuple(layer.tap.name for layer in layers),
-                 tuple(layer.is_droplet for layer in layers),
-                 ("Where the blob is measured: behind the activation, before any normalisation.",
-                  "The layer's resolution.", RATIO, SHARE, PLACE, PLACE, SIZE, DEFLATION, FLAG))
+    return Table("layers", "The strongest blob of each layer",
+                 ("Layer", "Samples per image", "Droplet", *COLUMNS, "Deflation (x)"), rows,
+                 tuple(layer.tap.name for layer in layers), tuple(layer.is_droplet for layer in layers),
+                 ("The blob is looked for behind the activation, before any normalisation.", "The layer's resolution.",
+                  FLAG, *COLUMNS.values(), DEFLATION))
 
 
 def _row(blob: Blob) -> tuple[float, ...]:
-    return blob.peak_ratio, 100 * blob.share, *blob.place, 100 * blob.diameter
+    """What COLUMNS name."""
+    return blob.peak_ratio, 100 * blob.share, *blob.place, 100 * blob.diameter, 100 * blob.dominance
 
 
 def _cause(found: Findings) -> tuple[Plot, ...]:
@@ -183,17 +192,17 @@ def _cause(found: Findings) -> tuple[Plot, ...]:
 def _undone(found: Findings) -> tuple[Picture, ...]:
     if not found.undone:
         return ()
-    layer, group = found.chosen.name, "undone"
-    shown = [Picture("as_it_is", "As it is", picture(found.image), group=group)]
-    for name, title, tip in (
-            ("without", f"{layer} normalised without its blob", "mean and variance of all pixels but the blob's"),
-            ("bypassed", f"{layer} not normalised", "no normalisation at all, its style as before")):
+    where = found.chosen.name + (" and later layers" if found.asked.onwards else "")
+    shown = [Picture("as_it_is", "As it is", picture(found.image), group="undone", tap="image")]
+    for name, (title, tip) in UNDONE.items():
         if name in found.undone:
-            scale = Scale("magma", 0, max(1.0, float(np.nan_to_num(found.undone[name].change).max())), "Change", LEVELS)
-            shown.append(Picture(name, title, found.undone[name].picture, None, f"The image with {tip} in {layer}.",
-                                 f"{layer}.norm", group))
-            shown.append(Picture(f"{name}_change", "Its change", heat(found.undone[name].change, scale), scale,
-                                 "Magnitude of the difference to the image as it is, mean over colours.", group=group))
+            pixels, change = found.undone[name]
+            scale = Scale("magma", 0, max(1.0, float(np.nan_to_num(change).max())), "Change", LEVELS)
+            shown += [
+                Picture(name, f"{where} {title}", pixels, group="undone",
+                        tip=f"The image if {where} normalised {tip} (StyleGAN2 sec. 2); the styles are as before."),
+                Picture(f"{name}_change", "Its change", heat(change, scale), scale, group="undone",
+                        tip="Magnitude of the difference to the image as it is, mean over its colours.")]
     return tuple(shown)
 
 
@@ -202,13 +211,12 @@ def _undone(found: Findings) -> tuple[Picture, ...]:
 def search(found: Findings) -> tuple[Figure, ...]:
     if not found.seeds:
         return ()
-    columns = ("Seed", "Droplet", "Layer", "Peak ratio (x median)", "Share (%)", "y", "x", "Diameter (% of image)")
-    rows = tuple((float(row.seed), "yes" if row.has_droplet else "missing", row.layer, *_row(row.blob))
+    rows = tuple((row.seed, "yes" if row.has_droplet else "missing", row.layer, *_row(row.blob))
                  for row in found.seeds)
-    table = Table("seeds", "Search, the strongest first", columns, rows,
+    table = Table("seeds", "Search, the strongest first", ("Seed", "Droplet", "Layer", *COLUMNS), rows,
                   flagged=tuple(not row.has_droplet for row in found.seeds),
                   tips=("", FLAG, "Where the droplet is strongest; without one, the layer of the largest peak ratio.",
-                        RATIO, SHARE, PLACE, PLACE, SIZE))
+                        *COLUMNS.values()))
     return (*(_end(found, row) for row in dict.fromkeys((found.seeds[0], found.seeds[-1]))), table)
 
 

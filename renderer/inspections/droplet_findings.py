@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from renderer.inspection import Droplets
 from renderer.measures.droplets import Blob
 from renderer.types import TapInfo
 
@@ -50,7 +51,7 @@ class Findings:
     """Bounded: a line for each seed of the search, and pictures of two of them."""
     family: str                          # 'StyleGAN1'
     normalises: bool                     # has instance normalisation
-    wanted: str                          # layer that the cause is looked into; empty: where the blob is strongest
+    asked: Droplets
     layers: list[Layer] = field(default_factory=list)        # none: nothing has been looked at yet
     image: Tensor | None = None                              # [1, C, H, W]
     undone: dict[str, Undone] = field(default_factory=dict)
@@ -64,7 +65,8 @@ class Findings:
 
     @property
     def chosen(self) -> Layer:
-        return next((layer for layer in self.layers if layer.name == self.wanted), None) or self.best
+        """Whose cause is looked into."""
+        return next((layer for layer in self.layers if layer.name == self.asked.layer), None) or self.best
 
     def add(self, seed: Seed, picture: np.ndarray) -> None:
         self.seeds.append(seed)

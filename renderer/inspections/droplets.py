@@ -30,8 +30,9 @@ class Estimate:
         names = [name.rpartition(".")[0] for name in self._taps]
         if inspection.layer and inspection.layer not in names:
             raise UserError(f"there is no layer '{inspection.layer}'; there are {', '.join(names)}.")
+        self._onwards = inspection.onwards
         normalises = getattr(subject.generator.config, "use_instance_norm", False)
-        self._found = Findings(family.replace("stylegan", "StyleGAN"), normalises, inspection.layer)
+        self._found = Findings(family.replace("stylegan", "StyleGAN"), normalises, inspection)
         self._fixed: tuple[Figure, ...] = ()             # what the search adds nothing to
         seeds = range(inspection.first_seed, inspection.first_seed + inspection.samples)
         self._steps = [self._look, *(partial(self._undo, way) for way in UNDOING if normalises),
@@ -61,7 +62,9 @@ class Estimate:
 
     def _undo(self, way: str) -> None:
         found = self._found
-        image = self._walk(self._subject.ws()[:1], edits={found.chosen.name: UNDOING[way]}).cpu()
+        first = found.layers.index(found.chosen)
+        undone = found.layers[first:] if self._onwards else [found.chosen]
+        image = self._walk(self._subject.ws()[:1], edits={layer.name: UNDOING[way] for layer in undone}).cpu()
         change = (levels(image) - levels(found.image)).abs().mean(dim=0).numpy()
         found.undone[way] = Undone(picture(image), change)
         self._fixed = droplet_figures.fixed(found)

@@ -22,6 +22,7 @@ BLOB = 1 / 10                            # of the peak: a blob's least energy
 # does; Gaussian noise of one channel and a million pixels reaches 60 times the median energy, of more channels less.
 LEAST_RATIO = 100.0
 LARGEST_AREA = 0.02                      # of the image: more is an object, not a droplet
+LEAST_DOMINANCE = 0.5
 NEAR = 1 / 32                            # of the image: how far a droplet's peak may wander, or a pixel and a half
 LEAST_RESOLUTIONS = 3
 
@@ -33,6 +34,7 @@ class Blob(NamedTuple):
     pixel: tuple[int, int]               # (y, x) of the peak, in the map
     place: tuple[float, float]           # (y, x) of that pixel's centre, in image units
     area: float                          # of the connected region above a tenth of the peak around it, in image units
+    dominance: float                     # 0..1: the region's part in the energy of all pixels above a tenth of the peak
 
     @property
     def diameter(self) -> float:
@@ -41,8 +43,8 @@ class Blob(NamedTuple):
 
     @property
     def stands_out(self) -> bool:
-        """Whether it would be a droplet, if it persists."""
-        return self.peak_ratio >= LEAST_RATIO and self.area <= LARGEST_AREA
+        """Whether it would be a droplet, if it persists. One thread of a texture is not: others are as strong."""
+        return (self.peak_ratio >= LEAST_RATIO and self.area <= LARGEST_AREA and self.dominance >= LEAST_DOMINANCE)
 
 
 def energy(x: Tensor) -> Tensor:
@@ -53,9 +55,13 @@ def energy(x: Tensor) -> Tensor:
 
 def region(e: Tensor) -> Tensor:
     """Where the blob of an energy map [H, W] is: bool [H, W]. Pixels that touch at a corner are connected."""
-    values = e.cpu().numpy()
-    parts, _ = ndimage.label(values > BLOB * values.max(), structure=np.ones((3, 3)))
-    return torch.from_numpy(parts == parts.flat[values.argmax()]).to(e.device)
+    parts, _ = ndimage.label(_above(e).cpu().numpy(), structure=np.ones((3, 3)))
+    return torch.from_numpy(parts == parts.flat[e.argmax().item()]).to(e.device)
+
+
+def _above(e: Tensor) -> Tensor:
+    """Where e [H, W] is above a tenth of its peak: bool [H, W]."""
+    return e > BLOB * e.max()
 
 
 def strongest(e: Tensor, image: tuple[float, float]) -> Blob:
@@ -65,9 +71,11 @@ def strongest(e: Tensor, image: tuple[float, float]) -> Blob:
     top = values.topk(max(1, math.floor(len(values) * TOP))).values.sum(dtype=torch.float64).item()
     pixel = divmod(values.argmax().item(), e.shape[1])
     place = tuple((at + 0.5 - size / 2) / samples + 0.5 for at, size, samples in zip(pixel, e.shape, image))
-    area = region(e).sum().item() / math.prod(image)
+    blob = region(e)
+    area = blob.sum().item() / math.prod(image)
+    dominance = (e[blob].sum(dtype=torch.float64) / e[_above(e)].sum(dtype=torch.float64)).item()
     ratio = (peak / median if median else math.inf) if peak else 1.0
-    return Blob(ratio, top / total if total else 0.0, pixel, place, area)
+    return Blob(ratio, top / total if total else 0.0, pixel, place, area, dominance if peak else 1.0)
 
 
 def persistent(blobs: Sequence[Blob], rates: Sequence[float]) -> list[bool]:
