@@ -69,16 +69,20 @@ def streaks(details: Tensor) -> float:
 
 
 def line_pixels(line: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """(rows, columns) of the pixels nearest to a line, int64 [L], one for each step of its longer side.
+    """(rows, columns) of the pixels nearest to a line, int64 [L] from its first end to its second: one in each column
+    that it crosses, or in each row if these are more.
 
     `line`: x, y of both ends in shares of a picture's width and height; `size`: its height and width in pixels.
     """
-    height, width = size
-    x0, y0, x1, y1 = line[0] * width, line[1] * height, line[2] * width, line[3] * height
-    count = max(1, math.ceil(max(abs(x1 - x0), abs(y1 - y0)) - 1e-6))
-    along = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    rows, columns = y0 + along * (y1 - y0), x0 + along * (x1 - x0)
-    return rows.floor().long().clamp(0, height - 1), columns.floor().long().clamp(0, width - 1)
+    ends = torch.tensor(line, dtype=torch.float64).reshape(2, 2).flip(1) * torch.tensor(size)    # (y, x) in pixels
+    way = ends[1] - ends[0]
+    axis = int(way[1].abs() >= way[0].abs())
+    first, last = (end.item() for end in ends[:, axis].sort().values)
+    along = torch.arange(math.floor(first), max(math.ceil(last), math.floor(first) + 1), dtype=torch.float64) + 0.5
+    along = (along if way[axis] >= 0 else along.flip(0)).clamp(first, last)
+    points = ends[0] + (along[:, None] - ends[0, axis]) / (way[axis] or 1.0) * way
+    rows, columns = (points[:, i].floor().long().clamp(0, n - 1) for i, n in enumerate(size))
+    return rows, columns
 
 
 def moved(x: Tensor, right: float, down: float) -> Tensor:
@@ -116,7 +120,7 @@ def _shifted(x: Tensor, by: float, dim: int) -> Tensor:
     """y[i] = x(i - by) along `dim`."""
     whole, size = math.floor(by), x.shape[dim]
     steps = torch.arange(-LOBES, LOBES)
-    at = steps + (by - whole)                                            # distances of the samples i - whole + step
+    at = steps.double() + (by - whole)                       # distances of the samples i - whole + step
     taps = torch.sinc(at) * torch.sinc(at / LOBES)
     index = torch.arange(size, device=x.device) - whole
     return sum(tap * x.index_select(dim, (index + step).clamp(0, size - 1))
