@@ -14,6 +14,7 @@ from torch import Tensor
 
 FLOOR = 1e-30                            # relative power that stands for none: -300 dB
 CHUNK = 1 << 22                          # samples transformed at a time, to bound memory
+BLOCK = 1 << 18                          # of a padded picture's: caches hold so many
 
 
 def power(x: Tensor, beta: float = 8.0, between: Callable[[], None] = lambda: None) -> Tensor:
@@ -97,16 +98,18 @@ class Average:
         self._sums = Sums(nothing, nothing, 0, 0.0, 0.0)
 
     def of(self, x: Tensor, between: Callable[[], None] = lambda: None) -> Sums:
-        """What `add` takes of a signal [C, H, W]. `between` is called between channels and may raise."""
+        """What `add` takes of a signal [C, H, W]. `between` is called now and then and may raise."""
         x = x.to(self._device).to(torch.float64)
         power, cross = torch.zeros_like(self._sums.power), torch.zeros_like(self._sums.cross)
-        response = torch.outer(*self._responses)                                     # FFT w
+        (fy, fx), step = self._responses, max(1, BLOCK // self._padded[0])
         for channel in x:
-            between()
             rows = torch.fft.rfft(channel * self._window, self._padded[1], dim=1)    # rows of zeros need none
-            transformed = torch.fft.fft(rows, self._padded[0], dim=0)
-            power += _squared(transformed)
-            cross += transformed.real * response.real + transformed.imag * response.imag
+            for first in range(0, len(fx), step):
+                between()
+                part = slice(first, first + step)
+                transformed = torch.fft.fft(rows[:, part], len(fy), dim=0)
+                power[:, part] += _squared(transformed)
+                cross[:, part] += (transformed * torch.outer(fy, fx[part]).conj()).real
         return Sums(power, cross, len(x), x.sum().item(), x.square().sum().item())
 
     def add(self, sums: Sums) -> None:

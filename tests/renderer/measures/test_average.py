@@ -112,6 +112,17 @@ def test_a_mean_has_no_effect_far_from_zero_frequency():
     torch.testing.assert_close(one, other, rtol=1e-6, atol=power * 1e-14)
 
 
+def test_columns_are_transformed_in_parts(monkeypatch):
+    xs, calls = signals((8, 8)), []
+    whole = averaged(xs).half(0.0, 1.0)
+    monkeypatch.setattr(spectrum, "BLOCK", 32 * 5)               # 5 of 17 columns at a time
+    average = Average((8, 8), 8.0)
+    for x in xs:
+        average.add(average.of(x, lambda: calls.append(1)))
+    torch.testing.assert_close(average.half(0.0, 1.0), whole, rtol=1e-12, atol=0)
+    assert len(calls) == 3 * 2 * 4
+
+
 def test_what_is_interrupted_is_not_added():
     average, x = averaged(signals((8, 8))), torch.ones(3, 8, 8)
     before, calls = average.half(0.0, 1.0), []
