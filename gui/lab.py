@@ -1,4 +1,5 @@
-"""The lab in the window: a panel for each kind of inspection, their menu, and which of them is asked for."""
+"""The lab in the window: a panel for each kind of inspection, the tour through them, their menu, and which is asked
+for."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from dataclasses import replace
 from gui.commands import Command
 from gui.exports import Exporter
 from gui.panels.lab import LabPanel
+from gui.panels.tour import TourPanel
 from renderer.inspection import KINDS, Inspection
 from renderer.types import RenderRequest, RenderResult
 
@@ -34,21 +36,23 @@ class Lab:
 
     def __init__(self, exporter: Exporter, reference: Callable[[], RenderResult | None], show: Callable[[str], None]):
         self._show = show
-        self.panels = tuple(LabPanel(kind, title_of(kind), exporter, reference) for kind in kinds())
+        self._kinds = tuple(LabPanel(kind, title_of(kind), exporter, reference) for kind in kinds())
+        self.panels = (*self._kinds, TourPanel(self.take))
         self.titles = {panel.title for panel in self.panels}
-        self.commands = tuple(self._command(panel.title) for panel in self.panels)
+        self.commands = (*(self._command(panel.title, MENU) for panel in self._kinds),
+                         self._command(TourPanel.title, "Help"))
 
-    def _command(self, title: str) -> Command:
-        return Command(title, lambda q, r: self._show(title), "", MENU)
+    def _command(self, title: str, menu: str) -> Command:
+        return Command(title, lambda q, r: self._show(title), "", menu)
 
     def take(self, inspection: Inspection) -> None:
         """Opens its panel, and starts there."""
-        panel = next(panel for panel in self.panels if panel.kind == inspection.kind)
+        panel = next(panel for panel in self._kinds if panel.kind == inspection.kind)
         panel.take(inspection)
         self._show(panel.title)
 
     def stop(self) -> None:
-        for panel in self.panels:
+        for panel in self._kinds:
             panel.running = False
 
     def in_sight(self, request: RenderRequest, shown: set[str]) -> RenderRequest:

@@ -7,7 +7,8 @@ from imgui_bundle import ImVec2, imgui
 
 from gui.lab import TABS as LAB
 
-LEFT = (("Network",), ("Latent", "History", "Favourites"), ("Style mixing", "Transform"), ("Truncation & noise",))
+LEFT = (("Network",), ("Latent", "History", "Favourites", "Tour"), ("Style mixing", "Transform"),
+        ("Truncation & noise",))
 LEFT_SHARES = (0.213, 0.305, 0.304, 0.178)
 RIGHT = (("Layers",), ("Channel", "Compare"))
 RIGHT_SHARES = (0.545, 0.455)
@@ -62,8 +63,8 @@ def _stack(node: int, groups, shares, side: imgui.Dir) -> None:
 
 
 def is_whole(text: str) -> bool:
-    """Whether a layout has a place for each of the lab's panels; one of an older version has not."""
-    return all(f"[Window][{title}]" in text for title in LAB)
+    """Whether a layout has a place for each of the lab's panels and the tour; one of an older version has not."""
+    return all(f"[Window][{title}]" in text for title in (*LAB, "Tour"))
 
 
 def rescaled(text: str, factor: float) -> str:
