@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,10 +37,11 @@ class Estimate:
         self._motion = motion_of(inspection, subject, taps)
         self._tests = {tap.name: TapTests(tap, inspection, subject) for tap in taps}
         self._realigned = Realigned(inspection.shift) if isinstance(self._motion, TranslationMotion) else None
+        self._moments = _moments(inspection.samples)
         self.done, self.total = 0, inspection.samples
 
     def advance(self) -> None:
-        moment = self.done * _stride(self.total) % self.total
+        moment = self._moments[self.done]
         near, shift = self._look(self._motion.near(self.done))
         along, _ = self._look(self._motion.along(moment / (self.total - 1)))
         for name, tests in self._tests.items():
@@ -162,7 +164,7 @@ def _inside(tap: TapInfo, subject: Subject) -> tuple[slice, slice]:
     return tuple(slice((whole - size) // 2, (whole + size) // 2) for whole, size in zip(tap.shape[1:], sizes))
 
 
-def _stride(count: int) -> int:
-    """A step that visits all of `count` moments, spread out from the start: near the golden ratio, coprime."""
-    golden = round(count * (math.sqrt(5) - 1) / 2)
-    return min((step for step in range(1, count + 1) if math.gcd(step, count) == 1), key=lambda s: abs(s - golden))
+def _moments(count: int) -> list[int]:
+    """All of 0 .. count - 1 from 0 on, ranked as the multiples of the golden ratio modulo 1: spread out at any time."""
+    multiples = np.arange(count) * (math.sqrt(5) - 1) / 2 % 1
+    return multiples.argsort().argsort().tolist()
