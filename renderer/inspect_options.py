@@ -1,4 +1,4 @@
-"""The options of `inspect`, one for each field of each kind of inspection. No torch."""
+"""The options of `inspect`, a field of some kind each: the command line reads them, script.py writes. No torch."""
 from __future__ import annotations
 
 import dataclasses
@@ -43,6 +43,35 @@ def request_of(args: Namespace, fitted) -> RenderRequest:
     return replace(request, table=None, seeds=None, inspect=_with_fields(inspection, args))
 
 
+def written(inspection: Inspection) -> tuple[list[str], Inspection | None]:
+    """The options that say `inspection`, as far as there are words, and what a state has to say; None: nothing."""
+    hints, said, rest = typing.get_type_hints(type(inspection)), [], inspection
+    for field in dataclasses.fields(inspection):
+        value = getattr(inspection, field.name)
+        given = _flag(field.name, value, hints[field.name])
+        if value != field.default and given:
+            said += given
+            rest = replace(rest, **{field.name: field.default})
+    return said, None if rest == type(inspection)() else rest
+
+
+def _flag(name: str, value, hint) -> list[str]:
+    """The option that reads as this value; empty: there is none."""
+    flag, reading = f"--{name.replace('_', '-')}", _reading(hint)
+    if isinstance(value, bool):
+        return [flag if value else f"--no-{flag[2:]}"]
+    text = ",".join(map(_word, value)) if isinstance(value, tuple) else _word(value)
+    try:
+        reads_back = text.isprintable() and reading["type"](text) == value in reading.get("choices", [value])
+    except ArgumentTypeError:
+        return []
+    return [f"{flag}={text}"] if reads_back else []
+
+
+def _word(value) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
 def _with_fields(inspection: Inspection, args: Namespace) -> Inspection:
     given = {name: value for name in _fields() if (value := getattr(args, PLACE + name)) is not None}
     known = {field.name for field in dataclasses.fields(inspection)}
@@ -67,7 +96,7 @@ def _reading(hint) -> dict:
     if type(None) in typing.get_args(hint):
         return _reading(plain[0])
     if typing.get_origin(hint) is typing.Literal:
-        return {"choices": plain}
+        return {"choices": plain, "type": _READ[type(plain[0])]}
     if typing.get_origin(hint) is tuple:
         return {"type": lambda text: _several(text, plain[0], len(plain) if Ellipsis not in plain else None),
                 "metavar": "A,B,.."}

@@ -1,7 +1,8 @@
 """A request as something to run elsewhere: a command line, a Python program. JSON is state.to_json's. No torch.
 
 All three give the pixels that the window shows. What only a window draws (spectra, the strip of layers, comparisons) is
-left out of the first two, and with `fitted` what its network has no use for, as `RenderResult.notes` says.
+left out of the first two, and with `fitted` what its network has no use for, as `RenderResult.notes` says. An
+inspection has a command line of its own.
 """
 from __future__ import annotations
 
@@ -18,26 +19,38 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from renderer import types, words
+from renderer import inspect_options, types, words
 from renderer.content import is_file_path
 from renderer.options import OPTIONS, Option
 from renderer.state import to_json
-from renderer.types import Array, Mix, RenderRequest, Source, sources
+from renderer.types import Array, Mix, RenderRequest, Source, View, sources
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = "picture.png"
+PICTURE, FOLDER = "picture.png", "inspection"
 LONGEST_WORD = 100_000                   # bytes; Linux takes 128 KiB in one argument, a long state goes in by a pipe
 
 
 def command_line(request: RenderRequest, out: str = PICTURE, fitted: bool = False) -> str:
     """A line for a POSIX shell that renders `request` into the file `out`: options where they say it exactly, and the
     rest as a state. `fitted`: the request has parts that its network has no use for."""
-    request = _essential(request)
-    said, rest = _say(request, (_file,) if fitted else RULES)        # what a state asks too much is left out
+    return _line("render", [], _essential(request), out, fitted)
+
+
+def inspection(request: RenderRequest, out: str = FOLDER, fitted: bool = False) -> str:
+    """Such a line that writes what `request.inspect`, which there is, finds into the folder `out`."""
+    said, rest = inspect_options.written(request.inspect)
+    one = _essential(replace(request, table=None, seeds=None, view=View()))
+    return _line("inspect", [request.inspect.kind, *said], replace(one, inspect=rest), out, fitted)
+
+
+def _line(command: str, kind: list[str], request: RenderRequest, out: str, fitted: bool) -> str:
+    file, rest = _file(request)
+    said, rest = _say(rest, () if fitted else RULES)                 # what a state asks too much is left out
     state = to_json(rest, brief=True) if rest != RenderRequest() else ""
     is_long = len(state.encode()) > LONGEST_WORD
     said += ["--state", "-" if is_long else state] if state else []
-    line = shlex.join([sys.executable, str(ROOT / "visualizer.py"), "render", *said, *_valued("-o", out)])
+    argv = [command, *file, *kind, *said, *_valued("-o", out)]
+    line = shlex.join([sys.executable, str(ROOT / "visualizer.py"), *argv])
     return f"{line} <<'STATE'\n{state}\nSTATE" if is_long else line
 
 
@@ -140,7 +153,7 @@ def _option(option: Option, request: RenderRequest) -> Said:
     return _valued(option.flag, option.write(value)), replace(request, **{part: owner}) if part else owner
 
 
-RULES = (_file, _start, _table, _grid, *(partial(_option, option) for option in OPTIONS))
+RULES = (_start, _table, _grid, *(partial(_option, option) for option in OPTIONS))
 
 
 def _reads_back(option: Option, value) -> bool:
