@@ -28,7 +28,7 @@ FLAG = (f"A droplet: at least {LEAST_RATIO:g} times the median energy, in a blob
 COLUMNS = {"Peak ratio (x median)": RATIO, "Share (%)": SHARE, "y": PLACE, "x": PLACE, "Diameter (% of image)": SIZE,
            "Alone (%)": ALONE}
 DEFLATION = ("Standard deviation with the blob over that without, median over channels: by how much instance "
-             "normalisation makes everything but the blob smaller.")
+             "normalisation, where there is any, makes everything but the blob smaller.")
 
 UNDONE = {
     "without": ("without the blob", "by the mean and the variance of all pixels but the blob's"),
@@ -110,10 +110,10 @@ def _facts(found: Findings) -> tuple[Fact, ...]:
 
 def _image(found: Findings) -> tuple[Picture, ...]:
     best, plain = found.best, picture(found.image)
-    inside = all(0 <= at < 1 for at in best.blob.place)
+    is_marked = best.is_droplet and all(0 <= at < 1 for at in best.blob.place)
     tip = f"The energy map of {best.name} laid over the image; its colours show where it is above the layer's median."
-    return (Picture("image", "Image", plain, group="image", tap="image", spot=best.blob.place if inside else None,
-                    tip="The image, with the place of the strongest blob marked: the image itself may hide it."),
+    return (Picture("image", "Image", plain, group="image", tap="image", spot=best.blob.place if is_marked else None,
+                    tip="The image, with the place of a droplet marked: the image itself may hide it."),
             Picture("image_energy", f"Energy of {best.name} over it", _over(plain, best), HEAT, tip, best.tap.name,
                     "image"))
 
@@ -141,7 +141,7 @@ def _map(layer: Layer) -> Picture:
     return Picture(f"energy_{layer.name}", f"{layer.name}{' (droplet)' if layer.is_droplet else ''}",
                    heat(_decibels(layer.energy), HEAT), HEAT, f"Energy of each pixel of {layer.tap.name}, over the "
                    f"median. Peak ratio {_number(layer.blob.peak_ratio)}. {FLAG}", layer.tap.name, "layers",
-                   ((y + 0.5) / height, (x + 0.5) / width))
+                   ((y + 0.5) / height, (x + 0.5) / width) if layer.is_droplet else None)
 
 
 def _ratios(found: Findings) -> Plot:

@@ -15,6 +15,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from cuda_ops.style_epilogue import EPSILON
+from renderer.measures import summary
 
 TOP = 1 / 1000                           # of all pixels: those whose energy is `share`
 BLOB = 1 / 10                            # of the peak: a blob's least energy
@@ -48,9 +49,8 @@ class Blob(NamedTuple):
 
 
 def energy(x: Tensor) -> Tensor:
-    """Mean over channels of x² of x [C, H, W], any float type: float32 [H, W]. Where it is not finite it is 0."""
-    norm = torch.linalg.vector_norm(x, dim=0, dtype=torch.promote_types(x.dtype, torch.float32))
-    return (norm.square() / len(x)).nan_to_num(0, 0, 0)
+    """Mean over channels of x² of x [C, H, W], in at least float32: [H, W]. Where it is not finite it is 0."""
+    return (summary.energy_of(_exact(x)) / len(x)).nan_to_num(0, 0, 0)
 
 
 def region(e: Tensor) -> Tensor:
@@ -123,15 +123,26 @@ def spreads(x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
 
     Without a blob the quotient is by how much it deflates all the rest in instance normalisation.
     """
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    return x.std(dim=(1, 2), correction=0), x[:, kept].std(dim=1, correction=0)
+    x = _exact(x)
+    return _moments(x, torch.ones_like(kept))[1].sqrt(), _moments(x, kept)[1].sqrt()
 
 
 def normalise_without_blob(x: Tensor) -> Tensor:
     """Instance normalisation of x [N, C, H, W] by the mean and the variance of all pixels but the blob's; x's dtype."""
-    y = x.to(torch.promote_types(x.dtype, torch.float32))
     out = []
-    for sample in y:
-        var, mean = torch.var_mean(sample[:, rest(energy(sample))], dim=1, correction=0)
-        out.append((sample - mean[:, None, None]) * (var + EPSILON).rsqrt()[:, None, None])
+    for sample in _exact(x):
+        mean, var = (moment[:, None, None] for moment in _moments(sample, rest(energy(sample))))
+        out.append((sample - mean) * (var + EPSILON).rsqrt())
     return torch.stack(out).to(x.dtype)
+
+
+def _moments(x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel of x [C, H, W] over the pixels `kept` [H, W]: [C] each."""
+    values, weights = summary.columns(x), kept.flatten().to(x.dtype)
+    weights /= weights.sum()
+    mean = values @ weights
+    return mean, (values - mean[:, None]).square_() @ weights
+
+
+def _exact(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

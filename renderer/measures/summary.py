@@ -35,11 +35,11 @@ def summary(x: Tensor, tap: TapInfo, clamp: float | None = None) -> TapSummary:
     magenta, and is left out of `peak`.
     """
     given, x = x, x.float()
-    energy, bad, scale, nonfinite = _energy(x), None, 1.0, 0.0
+    energy, bad, scale, nonfinite = energy_of(x), None, 1.0, 0.0
     top = energy.amax().item()
     if not SAFE[0] < top < SAFE[1]:
         x, bad, scale, nonfinite = _tamed(x)
-        energy = _energy(x)
+        energy = energy_of(x)
     frequencies, radial = _nothing(x) if x[0].numel() == 1 else curve(x, tap.rate, _signs(x))
     picture = _picture(x * scale if tap.name == "image" and scale != 1 else x, energy, tap.name)
     fetched = torch.cat([torch.stack([energy.mean(), _peak(energy)]), radial, picture.flatten()]).cpu().numpy()
@@ -51,10 +51,10 @@ def summary(x: Tensor, tap: TapInfo, clamp: float | None = None) -> TapSummary:
         nonfinite=nonfinite, clamped=None if clamp is None else _share_clamped(given, clamp, top))
 
 
-def _energy(x: Tensor) -> Tensor:
-    """Sum over channels of x²: [H, W]. Each of the ways is one pass over memory where it is taken."""
+def energy_of(x: Tensor) -> Tensor:
+    """Sum over channels of the squares of x [C, H, W]: [H, W]. Each way is one pass over memory where it is taken."""
     if not x.is_contiguous():            # channels last
-        return torch.linalg.vector_norm(_columns(x), dim=0).square().unflatten(0, x.shape[1:])
+        return torch.linalg.vector_norm(columns(x), dim=0).square().unflatten(0, x.shape[1:])
     if x.device.type != "cpu" or x[0].numel() <= 4096:
         return x.square().sum(dim=0)
     energy = torch.zeros_like(x[0])
@@ -63,7 +63,7 @@ def _energy(x: Tensor) -> Tensor:
     return energy
 
 
-def _columns(x: Tensor) -> Tensor:
+def columns(x: Tensor) -> Tensor:
     """x as [C, H W], without a copy where channels come last in memory, too."""
     last = x.permute(1, 2, 0)
     return last.flatten(0, 1).T if last.is_contiguous() else x.flatten(1)
@@ -141,7 +141,7 @@ def curve(x: Tensor, rate: float, signs: Tensor) -> tuple[np.ndarray, Tensor]:
     Estimated from one FFT for each row of `signs` [K, C], +-1; exact if they are the identity. No power is -300 dB.
     """
     size = x.shape[1:]
-    sums = (signs @ _columns(x)).unflatten(1, size)                             # [K, H, W]
+    sums = (signs @ columns(x)).unflatten(1, size)                             # [K, H, W]
     rounding = 16 * torch.finfo(x.dtype).eps * torch.linalg.vector_norm(sums)
     windowed = sums.sub_(sums.mean(dim=(1, 2), keepdim=True)).mul_(_window(*size, x.device))
     squares = torch.view_as_real(torch.fft.rfft2(windowed)).square_()           # [K, H, W // 2 + 1, 2]
