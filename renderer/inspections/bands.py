@@ -27,6 +27,7 @@ BEYOND = ("Energy of the layer's output outside its band, as a share of all but 
 ADDED = ("Energy above the old Nyquist frequency in the signal that an upsampling layer convolves, as a share of all "
          "of it: mirror images of the spectrum that its resampling filter lets through, where the previous resolution "
          "had nothing. StyleGAN3 sec. 2; StyleGAN2 app. B.")
+SMEAR = "Smear (cycles per image)"
 REACH = "How far the window smears a frequency; energy so close below a limit counts beyond it in part."
 
 
@@ -131,14 +132,15 @@ class Bands:
                 "where the transition band ends", "Half its sampling rate, in cycles per image", *(share,) * 4, REACH)
         return Table("aliasing", "Energy beyond the layers' bands",
                      ("Layer", "f_c", "f_t", "Nyquist", "Beyond f_c (%)", "Beyond f_c (dB)", "Beyond f_t (%)",
-                      "Beyond f_t (dB)", "Smear (cycles per image)"), tuple(rows), tuple(names), tips=tips, tip=BEYOND)
+                      "Beyond f_t (dB)", SMEAR), tuple(rows), tuple(names), tips=tips, tip=BEYOND)
 
     def _enlarged(self, names: list[str]) -> Table:
         rows = tuple((self._upsamplings[name].layer, self.taps[name].rate / 2, self.taps[name].rate,
-                      100 * self._sums[name].shares[1], _db(self._sums[name].shares[1])) for name in names)
-        tips = "The upsampling layer", "In cycles per image", "In cycles per image", ADDED, ADDED
+                      100 * self._sums[name].shares[1], _db(self._sums[name].shares[1]),
+                      window_reach(self.taps[name].rate, self.taps[name].shape[2], self._beta)) for name in names)
+        tips = "The upsampling layer", "In cycles per image", "In cycles per image", ADDED, ADDED, REACH
         return Table("aliasing", "Energy that upsampling brings in", ("Layer", "Old Nyquist", "New Nyquist",
-                     "Above the old Nyquist (%)", "Above the old Nyquist (dB)"), rows, tuple(names), tips=tips,
+                     "Above the old Nyquist (%)", "Above the old Nyquist (dB)", SMEAR), rows, tuple(names), tips=tips,
                      tip=ADDED)
 
     def _over_layers(self, names: list[str]) -> Plot:

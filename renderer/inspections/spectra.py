@@ -92,6 +92,7 @@ class Estimate:
         self._rivals = _second(inspection, subject)
         self._rival = self._average_of(self._rivals) if self._rivals else None
         self._compared = 0               # pictures of the second source
+        self._known = Report("spectra", (), 0, self.total)
 
     def _average_of(self, source: Seeds | Pictures) -> Average:
         wanted = self._inspection
@@ -120,8 +121,12 @@ class Estimate:
     # -- the report ---------------------------------------------------------------------------------------------------
 
     def report(self) -> Report:
-        if not self.done:
-            return Report("spectra", (), 0, self.total)
+        """Drawn anew only where a sample has come in since."""
+        if self._known.done != self.done:
+            self._known = self._report()
+        return self._known
+
+    def _report(self) -> Report:
         judge = self._rival if isinstance(self._rivals, Pictures) else self._average
         sources = [(self._seeds, self._average)] + ([(self._rivals, self._rival)] if self._compared else [])
         shown = [Averaged(source, average, judge, self._seeds.rate) for source, average in sources]
