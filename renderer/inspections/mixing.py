@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -11,6 +12,7 @@ from nets.errors import UserError
 from renderer import words
 from renderer.inspection import Mixing
 from renderer.inspections.pictures import LEVELS, picture
+from renderer.inspections.stepwise import Stepwise
 from renderer.latents import mixed
 from renderer.many import compose, table_plan
 from renderer.report import Picture, Report, Table
@@ -34,7 +36,7 @@ COLUMNS = {
 Cell = tuple[str, int | None, int | None]        # range, index of A, index of B; None: without one, a source itself
 
 
-class Estimate:
+class Estimate(Stepwise):
     """Draws the sources, then one mixture after the other."""
 
     def __init__(self, inspection: Mixing, subject: Subject):
@@ -43,17 +45,15 @@ class Estimate:
         if not inspection.sources_a or not inspection.sources_b:
             raise UserError("a mixing table needs sources_a and sources_b: a seed or more in each.")
         a, b = range(len(inspection.sources_a)), range(len(inspection.sources_b))
-        self._todo: list[Cell] = [*(("", i, None) for i in a), *(("", None, j) for j in b),
-                                  *((name, i, j) for name in self._ranges for j in b for i in a)]
+        todo: list[Cell] = [*(("", i, None) for i in a), *(("", None, j) for j in b),
+                            *((name, i, j) for name in self._ranges for j in b for i in a)]
         self._cells: dict[Cell, np.ndarray] = {}
         self._tables: dict[str, tuple[int, Picture]] = {}        # drawn last, with how many cells there were then
         self._table(next(iter(self._ranges)))                    # refuses what is too large, before any work
-        self.done, self.total = 0, len(self._todo)
+        super().__init__([partial(self._draw, cell) for cell in todo])
 
-    def advance(self) -> None:
-        cell = self._todo[self.done]
+    def _draw(self, cell: Cell) -> None:
         self._cells[cell] = picture(self._subject.look(self._ws(*cell))["image"])
-        self.done += 1
 
     def _ws(self, name: str, a: int | None, b: int | None) -> Tensor:
         of_a, of_b = (None if i is None else self._subject.ws_of(seeds[i]) for i, seeds in (
@@ -64,7 +64,7 @@ class Estimate:
 
     # -- report -------------------------------------------------------------------------------------------------------
 
-    def report(self) -> Report:
+    def made(self) -> Report:
         begun = [name for name in self._ranges if any(cell[0] == name for cell in self._cells)]
         tables = [self._table(name) for name in begun or list(self._ranges)[:1]]
         changes = {name: changes for name in begun if (changes := self._changes(name))}

@@ -1,6 +1,7 @@
 """Noise view: the picture without noise and with that of some layers; where noise acts (StyleGAN1 fig. 4, 5)."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,8 @@ from nets.stages import Stage
 from renderer import view
 from renderer.inspection import Noise
 from renderer.inspections.pictures import LEVELS, heat, levels, picture
-from renderer.measures.moments import Moments, rms_distance
+from renderer.inspections.stepwise import Stepwise
+from renderer.measures.moments import Moments, mean_interval, rms_distance
 from renderer.report import Fact, Picture, Report, Scale, Table
 from renderer.subject import Subject
 
@@ -38,7 +40,7 @@ COLUMNS = {
 }
 
 
-class Estimate:
+class Estimate(Stepwise):
     """First the pictures, then each layer left out, then the realisations, one network pass each."""
 
     def __init__(self, inspection: Noise, subject: Subject):
@@ -49,17 +51,14 @@ class Estimate:
         self._factors = _factors(inspection, self._layers.values())
         self._pictures: dict[str, np.ndarray] = {}
         self._details: list[np.ndarray] = []
-        self._changes: dict[str, float] = {}     # of the picture: by range against 'none', by layer against 'all'
+        self._changes: dict[str, float] = {}     # RMS, against all noise: of the other ranges, and without each layer
         self._of_all: Tensor | None = None       # levels [3, H, W]
         self._spread = Moments()
-        self._steps: list[Callable[[], None]] = [
+        self._variances: list[float] = []        # each realisation's share of it, mean over pixels; the first has none
+        steps: list[Callable[[], None]] = [
             *(partial(self._show, name) for name in TITLES), *(partial(self._leave_out, name) for name in self._layers),
             *(partial(self._realise, inspection.first_seed + i) for i in range(inspection.samples))]
-        self.done, self.total = 0, len(self._steps)
-
-    def advance(self) -> None:
-        self._steps[self.done]()
-        self.done += 1
+        super().__init__(steps)
 
     # -- samples ------------------------------------------------------------------------------------------------------
 
@@ -78,7 +77,7 @@ class Estimate:
     def _realise(self, seed: int) -> None:
         synth = replace(self._subject.request.synth, noise="random", noise_seed=seed)
         image = self._image(self._subject.noise(synth), self._layers)
-        self._spread.add(levels(image))
+        self._variances.append(self._spread.add(levels(image)))
         if len(self._details) < DETAILS:
             self._details.append(_detail(picture(image), self._inspection.place))
 
@@ -98,9 +97,10 @@ class Estimate:
 
     # -- report -------------------------------------------------------------------------------------------------------
 
-    def report(self) -> Report:
-        pictures = [Picture(f"noise_{name}", TITLES[name][0], shown, tip=TITLES[name][1], group="ranges")
-                    for name, shown in self._pictures.items()]
+    def made(self) -> Report:
+        place = self._inspection.place
+        pictures = [Picture(f"noise_{name}", TITLES[name][0], shown, tip=TITLES[name][1], group="ranges",
+                            spot=place if name == "all" else None) for name, shown in self._pictures.items()]
         details = [Picture(f"detail_{i}", f"Noise {self._inspection.first_seed + i}", shown, group="details",
                            tip="A quarter of the picture's height and width around the chosen place, with the noise of "
                                "this seed (StyleGAN fig. 4b)") for i, shown in enumerate(self._details)]
@@ -110,14 +110,14 @@ class Estimate:
     def _map(self) -> list[Picture | Fact]:
         if self._spread.count < 2:
             return []
-        variance = self._spread.variance().mean(dim=0).cpu().numpy()
-        spread = np.sqrt(variance)
+        spread = self._spread.variance().mean(dim=0).sqrt().cpu().numpy()
         scale = Scale("magma", 0.0, float(spread.max()), "Standard deviation", LEVELS)
+        value, *ends = (math.sqrt(max(variance, 0.0)) for variance in mean_interval(self._variances[1:]))
+        low, high = ends if self._spread.count > 2 else (None, None)
         count = self._spread.count
-        return [Fact("spread", "Noise moves a pixel by", float(np.sqrt(variance.mean())), LEVELS,
-                     tip=f"{SPREAD}; here its RMS over all pixels"),
-                Picture("spread", f"Spread over {count} realisations", heat(spread, scale), scale, SPREAD,
-                        group="spread")]
+        return [Fact("spread", "Noise moves a pixel by", value, LEVELS, low, high,
+                     f"{SPREAD}; here its RMS over all pixels, with its 95 % interval (Student's t)"),
+                Picture("spread", f"Spread over {count} realisations", heat(spread, scale), scale, SPREAD)]
 
     def _table(self) -> Table:
         rows = tuple((name, _size(layer), self._strength(name), self._factors[name], self._changes.get(name))

@@ -13,6 +13,7 @@ from torch import Tensor
 from nets.errors import UserError
 from renderer.inspection import LatentPath
 from renderer.inspections.pictures import picture
+from renderer.inspections.stepwise import Stepwise
 from renderer.latents import latent_ws, random_z
 from renderer.measures.moments import as_double, mean_interval
 from renderer.measures.paths import slerp, spread
@@ -22,6 +23,7 @@ from renderer.subject import Subject
 from renderer.types import Array, Mix
 
 EPSILON = 1e-4                           # between the two pictures that are compared (StyleGAN sec. 4.1)
+ROUNDING = (1e-6 / EPSILON) ** 2         # a path length in pixels that float32's errors alone amount to
 SPACES = {"w": "W (lerp)", "z": "Z (slerp)"}
 WAYS = {"w": "the straight line between the two w", "z": "the great circle between the two z"}
 TIPS = {
@@ -32,7 +34,7 @@ TIPS = {
 MEAN = "; here its mean over the points on the way, with its 95 % interval (Student's t)"
 
 
-class Estimate:
+class Estimate(Stepwise):
     """First the strips of pictures, then the speed at points spread over both ways, two passes of the network each."""
 
     def __init__(self, inspection: LatentPath, subject: Subject):
@@ -47,13 +49,9 @@ class Estimate:
         self._pictures: dict[tuple[str, float], np.ndarray] = {}
         self._speeds: dict[str, dict[float, float]] = {space: {} for space in SPACES}
         strip = np.linspace(0, 1, inspection.steps).tolist()
-        self._steps: list[Callable[[], None]] = [partial(self._show, space, t) for space in SPACES for t in strip]
-        self._steps += [partial(self._measure, space, t) for t in spread(inspection.samples) for space in SPACES]
-        self.done, self.total = 0, len(self._steps)
-
-    def advance(self) -> None:
-        self._steps[self.done]()
-        self.done += 1
+        steps: list[Callable[[], None]] = [partial(self._show, space, t) for space in SPACES for t in strip]
+        steps += [partial(self._measure, space, t) for t in spread(inspection.samples) for space in SPACES]
+        super().__init__(steps)
 
     # -- samples ------------------------------------------------------------------------------------------------------
 
@@ -81,7 +79,7 @@ class Estimate:
 
     # -- report -------------------------------------------------------------------------------------------------------
 
-    def report(self) -> Report:
+    def made(self) -> Report:
         pictures = [Picture(f"{space}_{t:.3f}", f"t = {t:.2f}", shown, group=SPACES[space],
                             tip=f"At {t:.3g} of {WAYS[space]} of seeds {self._seeds[0]} and {self._seeds[1]}")
                     for (space, t), shown in self._pictures.items()]
@@ -105,7 +103,10 @@ class Estimate:
 
     def _remarks(self, lengths: dict[str, float]) -> tuple[str, ...]:
         remarks = []
-        if len(lengths) == 2 and all(lengths.values()):
+        if self.measure == "pixel" and lengths and min(lengths.values()) < ROUNDING:
+            remarks.append(f"The picture hardly changes on this way: path lengths below {ROUNDING:.0e} are mostly the "
+                           "rounding of float32.")
+        elif len(lengths) == 2 and all(lengths.values()):
             z, w = lengths["length_z"], lengths["length_w"]
             longer, shorter, ratio = ("Z", "W", z / w) if z > w else ("W", "Z", w / z)
             remarks.append(f"On this path the pictures change {ratio:.3g} times as much in {longer} as in {shorter} "

@@ -12,6 +12,7 @@ from nets.errors import UserError
 from nets.mapping import truncate
 from renderer.inspection import Truncation
 from renderer.inspections.pictures import LEVELS, levels, picture
+from renderer.inspections.stepwise import Stepwise
 from renderer.latents import label, latent_ws, source_ws
 from renderer.measures.moments import mean_interval, rms_distance
 from renderer.report import Axis, Curve, Picture, Plot, Report
@@ -26,7 +27,7 @@ VARIETY = ("RMS difference of the pictures of two seeds at the same psi, in leve
 TIP = "w moved to psi times its distance from the average: 1 leaves it, 0 is the average, below 0 its opposite"
 
 
-class Estimate:
+class Estimate(Stepwise):
     """First the sweep of each latent shown, then pairs of seeds at each psi, one network pass each."""
 
     def __init__(self, inspection: Truncation, subject: Subject):
@@ -43,15 +44,11 @@ class Estimate:
         self._shown: dict[tuple[int, int], np.ndarray] = {}      # by row and step
         self._distances: dict[tuple[int, int], float] = {}
         self._variety: list[list[float]] = [[] for _ in self._psis]
-        self._steps = [partial(self._sweep, row, step) for row in range(len(self._bases))
+        steps = [partial(self._sweep, row, step) for row in range(len(self._bases))
                        for step in (None, *range(len(self._psis)))]
-        self._steps += [partial(self._compare, first + 2 * i, step) for i in range(inspection.samples)
+        steps += [partial(self._compare, first + 2 * i, step) for i in range(inspection.samples)
                         for step in range(len(self._psis))]
-        self.done, self.total = 0, len(self._steps)
-
-    def advance(self) -> None:
-        self._steps[self.done]()
-        self.done += 1
+        super().__init__(steps)
 
     # -- samples ------------------------------------------------------------------------------------------------------
 
@@ -81,7 +78,7 @@ class Estimate:
 
     # -- report -------------------------------------------------------------------------------------------------------
 
-    def report(self) -> Report:
+    def made(self) -> Report:
         figures = [Picture(f"row{row}_{step:02}_psi{self._psis[step]:+.2f}", f"psi {self._psis[step]:.3g}", shown,
                            tip=TIP, group=self._names[row]) for (row, step), shown in self._shown.items()]
         plots = [plot for plot in (self._variety_plot(), self._distance_plot()) if plot.curves]

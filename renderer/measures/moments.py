@@ -17,14 +17,18 @@ class Moments:
         self.mean: Tensor | None = None
         self._squares: Tensor | None = None      # sum of squared deviations from the mean
 
-    def add(self, x: Tensor) -> None:
+    def add(self, x: Tensor) -> float:
+        """Takes x in. Returns its own share of the variance, mean over all values: from the second sample on these are
+        uncorrelated, each with the variance as its expectation, and their mean is `variance`'s (Helmert 1876)."""
         x = as_double(x)
         if self.mean is None:
             self.mean, self._squares = torch.zeros_like(x), torch.zeros_like(x)
         self.count += 1
         from_old = x - self.mean
         self.mean += from_old / self.count
-        self._squares += from_old * (x - self.mean)
+        share = from_old * (x - self.mean)
+        self._squares += share
+        return share.mean().item()
 
     def variance(self) -> Tensor:
         """The samples' unbiased variance, in the shape of one; there must be two of them."""
