@@ -13,7 +13,7 @@ from gui.words import short
 from renderer.colormaps import colours
 from renderer.report import Axis, Curve, Plot
 
-INKS = ("accent", "warning", "error", "text")        # of the first curves; more are taken from a colormap
+INKS = ("accent", "warning", "error", "text", "green", "violet")     # of so many curves; of more, a map of colours
 BAND = 0.3                               # opacity of a confidence band
 LEGEND_LIMIT = 16                        # curves that are named above the plot; of more, the one at the cursor is
 SPACE = 0.06                             # of an axis, beyond the outermost value
@@ -108,7 +108,7 @@ class Chart:
 
 
 def _draw(curve: Curve, color: ImVec4) -> None:
-    x, y = np.asarray(curve.x, float), np.asarray(curve.y, float)
+    x, y = (np.ascontiguousarray(values, float) for values in (curve.x, curve.y))
     if curve.low is not None and curve.high is not None:
         known = np.isfinite(curve.low) & np.isfinite(curve.high)
         faint = implot.Spec(fill_color=color, fill_alpha=BAND, line_color=color)
@@ -146,7 +146,7 @@ def _name_levels(plot: Plot) -> None:
     draw, corner, size = implot.get_plot_draw_list(), implot.get_plot_pos(), implot.get_plot_size()
     with widgets.clip(draw, corner, ImVec2(corner.x + size.x, corner.y + size.y)):
         for value, name in plot.levels:
-            words = f"{name} {short(value)}"
+            words = name if any(map(str.isdigit, name)) else with_unit(f"{name} {short(value)}", plot.y.unit)
             width, height = imgui.calc_text_size(words).x, imgui.get_text_line_height()
             y = implot.plot_to_pixels(implot.get_plot_limits().x.min, float(value)).y
             at = ImVec2(corner.x + size.x - width - theme.em(0.3), y - height)
@@ -160,8 +160,8 @@ def color_of(index: int, count: int) -> ImVec4:
     """A few in colours apart from each other; many along a colormap, from the first to the last."""
     if count <= len(INKS):
         return theme.color(INKS[index])
-    start = 0.15 if theme.color("backdrop").x < 0.5 else 0.0         # away from the backdrop's own brightness
-    red, green, blue = colours("viridis")[round(255 * (start + 0.85 * index / (count - 1)))] / 255.0
+    low, high = (0.3, 1.0) if theme.color("backdrop").x < 0.5 else (0.0, 0.75)       # unlike the backdrop
+    red, green, blue = colours("viridis")[round(255 * (low + (high - low) * index / (count - 1)))] / 255.0
     return ImVec4(red, green, blue, 1.0)
 
 

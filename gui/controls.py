@@ -57,7 +57,7 @@ class Controls:
         with widgets.row(name, tip, value != field.default) as line:
             shown = self._drafts.get(field.name, written(value))
             flags = imgui.InputTextFlags_.auto_select_all
-            draft = imgui.input_text_with_hint(f"##{name}", written(field.default) or "automatic", shown, flags)[1]
+            draft = imgui.input_text_with_hint(f"##{name}", written(field.default) or "default", shown, flags)[1]
             report.mark(name)
             if imgui.is_item_active():
                 self._drafts[field.name] = draft

@@ -27,6 +27,8 @@ COLORS = {
         "notice": 0x2A3440,              # under questions and offers
         "warning": 0xE5B567,
         "error": 0xF58A84,
+        "green": 0x7CCB8A,               # of further curves in a plot, as is violet
+        "violet": 0xC4A1F5,
     },
     "light": {
         "backdrop": 0xCFCFCF,
@@ -48,6 +50,8 @@ COLORS = {
         "notice": 0xD6E6F8,
         "warning": 0x7A4F00,
         "error": 0xA3160F,
+        "green": 0x1F6B33,
+        "violet": 0x6B3FA0,
     },
 }
 TEXTS = ("text", "dim", "faint", "accent_text", "warning", "error")      # colours of letters

@@ -11,7 +11,7 @@ from gui.words import short
 from renderer.report import Picture, Scale
 
 ALONE_EMS = 26.0                         # a single picture is at most so wide and high
-LEAST_EMS = 7.5                          # and one of a group at least so wide
+LEAST_EMS = 5.5                          # and one of a group at least so wide
 GAP_EMS = 0.5
 BAR_EMS = 0.55                           # height of a colour bar
 
@@ -78,8 +78,9 @@ class Tiles:
 
 
 def arranged(count: int, width: float, least: float, most: float, gap: float) -> tuple[int, float]:
-    """(columns, side): as many of at least `least` side by side as fit, as large as they then can be, up to `most`."""
-    columns = max(min(count, int((width + gap) / (least + gap))), 1)
+    """(columns, side): as few lines as pictures of at least `least` need, evenly filled; as large as fits, to `most`."""
+    fitting = max(min(count, int((width + gap) / (least + gap))), 1)
+    columns = -(-count // -(-count // fitting))
     return columns, max(min((width - gap * (columns - 1)) / columns, most), 1.0)
 
 

@@ -44,6 +44,7 @@ class LabPanel:
         self._controls = Controls()
         self._found: dict[str, Found] = {}           # of network A, and of B
         self._figures = {"A": Figures(), "B": Figures()}
+        self._with_settings = True
         self._side = "A"                 # whose are shown where there is no room for both
 
     def take(self, inspection: Inspection) -> None:
@@ -59,8 +60,9 @@ class LabPanel:
             widgets.wrapped("Open a network to look into it.", "faint")
             return request
         self._receive(request, result)
-        self._settings = self._controls(self._settings)
         self._buttons(result)
+        if self._with_settings:
+            self._settings = self._controls(self._settings)
         tap = self._show(request)
         request = self._asked(request)
         chosen = next((info for info in result.info.taps if info.name == tap), None) if tap and result.info else None
@@ -90,14 +92,17 @@ class LabPanel:
         self._figures[side].clear()
 
     def _buttons(self, result: RenderResult) -> None:
-        """Start or Stop, how far it is, and save all."""
+        """Start or Stop, how far it is, settings, and save all."""
         words, tip = ("Stop", STOP) if self.running else ("Start", START)
         if widgets.button(words, tip, "", theme.em(5)):
             self.running = not self.running
         imgui.same_line()
-        icon = imgui.get_frame_height() + imgui.get_style().item_spacing.x
-        self._progress(result, imgui.get_content_region_avail().x - icon)
+        icons = 2 * imgui.get_frame_height() + imgui.get_style().item_spacing.x
+        self._progress(result, imgui.get_content_region_avail().x - icons)
         imgui.same_line()
+        if widgets.icon(fonts.OPTIONS, "Settings", "Shows or hides the settings", chosen=self._with_settings):
+            self._with_settings = not self._with_settings
+        imgui.same_line(0, 0)
         if widgets.icon(fonts.EXPORT, "Save all", SAVE, "" if self._found else "There is nothing to save yet"):
             for found in self._found.values():
                 self._exporter.save_folder(found.request, self.kind, partial(_write, found.report))

@@ -87,7 +87,7 @@ def test_facts_in_words():
 
 
 @pytest.mark.parametrize("count, width, columns, side", [
-    (1, 300, 1, 300), (1, 900, 1, 400), (4, 330, 3, 103), (2, 330, 2, 160), (3, 60, 1, 60)])
+    (1, 300, 1, 300), (1, 900, 1, 400), (4, 330, 2, 160), (5, 330, 3, 103), (2, 330, 2, 160), (3, 60, 1, 60)])
 def test_pictures_fill_the_width(count, width, columns, side):
     """At least 100 and at most 400 pixels each, 10 apart, unless there is no room for one."""
     assert tiles.arranged(count, width, 100, 400, 10) == (columns, pytest.approx(side, abs=1))
