@@ -103,7 +103,7 @@ class LatentPath:
     start_seed: int = option(0, "the seed it starts at")
     end_seed: int = option(1, "the seed it ends at")
     steps: int = option(7, "pictures shown on each way", 2, 64)
-    samples: int = option(32, "points of each way where the speed of change is measured", 2, 10000)
+    samples: int = option(32, "points of each way where the speed of change is measured", 2, 1000)
     detector: str = option("", "vgg16.pt, the TorchScript file of StyleGAN2-ADA's metrics, for perceptual distances; "
                            "default: distances in pixels")
 
@@ -124,12 +124,12 @@ class Noise:
     """The picture without noise and with that of some layers, and where noise acts (StyleGAN fig. 4, 5)."""
     kind: ClassVar[str] = "noise"
     reads: ClassVar[tuple[str, ...]] = ONE
-    samples: int = option(100, "realisations of the noise behind the map of standard deviations", 0, 10000)
+    samples: int = option(100, "realisations of the noise behind the map of standard deviations", 0, 1000)
     first_seed: int = option(0, "noise seed of the first of them; those that follow count on from it")
-    coarse: float = option(1.0, "times the strength of noise in layers up to 32 x 32", 0, 10, "x")
-    fine: float = option(1.0, "times the strength of noise in layers of 64 x 64 and more", 0, 10, "x")
+    coarse: float = option(1.0, "times the strength of noise in layers up to 32 x 32", 0, 4, "x")
+    fine: float = option(1.0, "times the strength of noise in layers of 64 x 64 and more", 0, 4, "x")
     strengths: tuple[float, ...] = option((), "times the strength in each layer, in network order: 1,0,2; left out: 1",
-                                          0, 10, "x")
+                                          0, 4, "x")
     place: tuple[float, float] = option((0.5, 0.5), "centre of the detail shown: y, x in shares of the picture", 0, 1)
 
 
@@ -139,11 +139,11 @@ class Truncation:
     kind: ClassVar[str] = "truncation"
     reads: ClassVar[tuple[str, ...]] = ("latent.x", "latent.y", "latent.z", "latent.w", "latent.classes",
                                         "latent.cutoff", "mix", "synth")         # all but psi
-    low: float = option(-1.0, "psi of the first picture", -10, 10)
-    high: float = option(1.0, "psi of the last picture", -10, 10)
+    low: float = option(-1.0, "psi of the first picture", -2, 2)
+    high: float = option(1.0, "psi of the last picture", -2, 2)
     steps: int = option(9, "pictures in a row", 1, 64)
     examples: int = option(2, "seeds swept beside the open latent", 0, 16)
-    samples: int = option(16, "pairs of seeds behind the curve of variety", 0, 10000)
+    samples: int = option(16, "pairs of seeds behind the curve of variety", 0, 1000)
     first_seed: int = option(0, "the first of the seeds")
 
 
