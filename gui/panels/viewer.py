@@ -15,6 +15,7 @@ from gui.placement import FIT, Placement, Rectangle, on_screen
 from gui.preferences import Switch
 from gui.recents import Recents
 from gui.requests import IMAGE, dragged, look_at
+from gui.slit import Slit
 from gui.welcome import Welcome
 from renderer.types import Activity, MixTable, RenderRequest, RenderResult, SeedGrid, TapInfo
 
@@ -38,6 +39,7 @@ class Viewer:
         self._welcome, self._activity, self._reference = Welcome(ask, recents), activity, reference
         self._pane = Pane("Canvas")
         self._comparing = Comparing(self._pane)
+        self._slit = Slit()
         self._look = Look()
         self.switches = tuple(Switch(self._look, name) for name in ("grid", "card", "checkered"))
         self._result: RenderResult | None = None     # the newest with a picture
@@ -170,6 +172,7 @@ class Viewer:
             return request
         if request.compare is None:
             touch = self._pane.show(area, Shown.of(result), self._look, takes_drags=result.cells is None)
+            request = self._slit(request, result, touch.room, touch.rectangle)
             readout = values.readout(result, *touch.pixel(result)) if touch.at else ""
             other = None
             self._comparing.clear()
