@@ -49,8 +49,8 @@ def remarks(found: Findings) -> tuple[str, ...]:
     if found.normalises:
         said.append(_cause_in_words(found))
     else:
-        said.append(f"This {found.family} has no instance normalisation that a droplet could deceive: there is nothing "
-                    "to undo.")
+        said.append(f"This {found.family} has no instance normalisation behind its activations that a droplet could "
+                    "deceive: there is nothing to undo.")
     return (*said, *_search_in_words(found))
 
 
@@ -80,14 +80,9 @@ def _cause_in_words(found: Findings) -> str:
 def _search_in_words(found: Findings) -> tuple[str, ...]:
     if not found.seeds:
         return ()
-    missing = [row.seed for row in found.seeds if not row.has_droplet]
-    count = len(found.seeds)
-    if len(missing) == count:
-        return (f"None of {count} seeds has a droplet.",)
-    if not missing:
-        return (f"All of {count} seeds have a droplet.",)
-    named = ", ".join(map(str, sorted(missing)[:8])) + (", .." if len(missing) > 8 else "")
-    return (f"{count - len(missing)} of {count} seeds have a droplet; it is missing in seed {named}.",)
+    count, missing = len(found.seeds), sorted(row.seed for row in found.seeds if not row.has_droplet)
+    named = f"; missing in {', '.join(map(str, missing[:8]))}{', ..' if len(missing) > 8 else ''}" if missing else ""
+    return (f"Seeds with a droplet: {count - len(missing)} of {count}{named}.",)
 
 
 def _number(x: float) -> str:

@@ -50,7 +50,7 @@ class Seed(NamedTuple):
 class Findings:
     """Bounded: a line for each seed of the search, and pictures of two of them."""
     family: str                          # 'StyleGAN1'
-    normalises: bool                     # has instance normalisation
+    normalises: bool                     # by instance, right behind the activation
     asked: Droplets
     layers: list[Layer] = field(default_factory=list)        # none: nothing has been looked at yet
     image: Tensor | None = None                              # [1, C, H, W]

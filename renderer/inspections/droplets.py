@@ -30,8 +30,8 @@ class Estimate:
         names = [name.rpartition(".")[0] for name in self._taps]
         if inspection.layer and inspection.layer not in names:
             raise UserError(f"there is no layer '{inspection.layer}'; there are {', '.join(names)}.")
-        self._onwards = inspection.onwards
-        normalises = getattr(subject.generator.config, "use_instance_norm", False)
+        config = subject.generator.config
+        normalises = getattr(config, "use_instance_norm", False) and not config.use_pixel_norm
         self._found = Findings(family.replace("stylegan", "StyleGAN"), normalises, inspection)
         self._fixed: tuple[Figure, ...] = ()             # what the search adds nothing to
         seeds = range(inspection.first_seed, inspection.first_seed + inspection.samples)
@@ -63,7 +63,7 @@ class Estimate:
     def _undo(self, way: str) -> None:
         found = self._found
         first = found.layers.index(found.chosen)
-        undone = found.layers[first:] if self._onwards else [found.chosen]
+        undone = found.layers[first:] if found.asked.onwards else [found.chosen]
         image = self._walk(self._subject.ws()[:1], edits={layer.name: UNDOING[way] for layer in undone}).cpu()
         change = (levels(image) - levels(found.image)).abs().mean(dim=0).numpy()
         found.undone[way] = Undone(picture(image), change)

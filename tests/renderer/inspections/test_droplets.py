@@ -100,7 +100,8 @@ def test_none_is_found_in_networks_without_any(name, asked):
     report = Pipeline().inspect(asked(name, inspect=Droplets(samples=2)))
     assert report.complete and not any(figure(report, "layers").flagged)
     assert all(row[1] == "missing" for row in figure(report, "seeds").rows)
-    assert report.remarks[0].startswith("No droplet: ") and "None of 2 seeds has a droplet." in report.remarks
+    assert report.remarks[0].startswith("No droplet: ")
+    assert report.remarks[-1] == "Seeds with a droplet: 0 of 2; missing in 0, 1."
     is_normal = name in ("sg1", "sg1-lod")
     assert any(figure.name == "bypassed" for figure in report.figures) == is_normal
     assert any("nothing to undo" in remark for remark in report.remarks) != is_normal
@@ -160,7 +161,7 @@ def test_search(planted, report):
     seeds, ratios = ([row[table.columns.index(column)] for row in table.rows]
                      for column in ("Seed", "Peak ratio (x median)"))
     assert sorted(seeds) == [7, 8, 9, 10] and ratios == sorted(ratios, reverse=True)
-    assert "All of 4 seeds have a droplet." in report.remarks
+    assert "Seeds with a droplet: 4 of 4." in report.remarks
     for name, seed in (("strongest_seed", seeds[0]), ("weakest_seed", seeds[-1])):
         plain = RenderRequest(Checkpoint(planted, device="cpu"), Latent(x=seed))
         assert np.array_equal(figure(report, name).pixels, Pipeline().picture(plain))
@@ -170,7 +171,8 @@ def test_search_without_the_noise_that_carries_it(planted):
     asked = request(planted, samples=3)
     asked = RenderRequest(asked.checkpoint, asked.latent, synth=Synth(noise="none"), inspect=asked.inspect)
     report = Pipeline().inspect(asked)
-    assert "None of 3 seeds has a droplet." in report.remarks and not any(figure(report, "layers").flagged)
+    assert report.remarks[-1] == "Seeds with a droplet: 0 of 3; missing in 0, 1, 2."
+    assert not any(figure(report, "layers").flagged)
 
 
 def test_the_missing_droplet_ranks_last_and_is_named():
