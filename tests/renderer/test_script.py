@@ -1,5 +1,6 @@
 """What a request is copied as gives the pixels that the window shows."""
 import argparse
+import json
 import shlex
 import shutil
 import subprocess
@@ -9,13 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from random_requests import random_request
+from random_requests import random_request, random_value
 
 import renderer.pipeline
 import visualizer
-from renderer import options, script, state
+from renderer import inspect_options, options, script, state
 from renderer.images import load_request
+from renderer.inspection import KINDS, Filters, Layers
 from renderer.pipeline import Pipeline
+from renderer.report_files import numbers
 from renderer.types import (
     Array,
     Checkpoint,
@@ -169,26 +172,35 @@ def test_a_program_that_reads_well():
     assert "b64decode" not in program and "latent" not in program            # a table has no use for it
 
 
+def parsed(line: str, add_options, monkeypatch) -> argparse.Namespace:
+    """What the command line makes of the words behind the command; no file is looked for."""
+    line, _, below = line.partition(" <<'STATE'\n")
+    if below:
+        monkeypatch.setattr(options.sys.stdin, "read", lambda: below.removesuffix("\nSTATE"))
+    monkeypatch.setattr(options, "find", lambda request, source: ())
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    parser.add_argument("-o")
+    return parser.parse_args(shlex.split(line)[3:])
+
+
+def at(x: float, y: float, read: RenderRequest, args: argparse.Namespace) -> RenderRequest:
+    """`read`, if it has that same seed, wherever in the plane, with that place."""
+    if args.seed is None:
+        return read
+    assert (x + 100 * y - args.seed) % 2 ** 32 == 0 and not y % 1
+    return replace(read, latent=replace(read.latent, x=x, y=y))
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_any_request_is_read_back(seed, monkeypatch, run_program):
     """To the last bit, whatever its values; so is the program's, whose pipeline only takes it down here."""
     request = random_request(seed)
     request = replace(request, checkpoint=replace(request.checkpoint, path=f"/{seed}{request.checkpoint.path}"))
     expected = script._essential(request)
-    line, _, below = script.command_line(request).partition(" <<'STATE'\n")
-    if below:
-        monkeypatch.setattr(options.sys.stdin, "read", lambda: below.removesuffix("\nSTATE"))
-    parser = argparse.ArgumentParser()
-    options.add_options(parser)
-    parser.add_argument("-o")
-    args = parser.parse_args(shlex.split(line)[3:])
-    monkeypatch.setattr(options, "find", lambda request, source: ())
+    args = parsed(script.command_line(request), options.add_options, monkeypatch)
     read = options.request_of(args, options.saved(args), lambda request: request)
-    if args.seed is not None:
-        x, y = expected.latent.x, expected.latent.y
-        assert (x + 100 * y - args.seed) % 2 ** 32 == 0 and not y % 1
-        read = replace(read, latent=replace(read.latent, x=x, y=y))
-    assert read == expected
+    assert at(expected.latent.x, expected.latent.y, read, args) == expected
 
     class Recorder:
         def picture(self, request):
@@ -198,3 +210,44 @@ def test_any_request_is_read_back(seed, monkeypatch, run_program):
     monkeypatch.setattr(renderer.images, "save_png", lambda *args: None)
     run_program(script.python(request))
     assert Recorder.taken == expected and repr(Recorder.taken) == repr(expected)
+
+
+# -- inspections ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(12))
+def test_any_inspection_is_read_back(kind, seed, monkeypatch):
+    request = replace(random_request(seed), inspect=random_value(KINDS[kind], np.random.RandomState(seed)))
+    request = replace(request, checkpoint=replace(request.checkpoint, path=f"/{seed}{request.checkpoint.path}"))
+    args = parsed(script.inspection(request), inspect_options.add_options, monkeypatch)
+    read = inspect_options.request_of(args, lambda request: request)
+    expected = replace(script._essential(replace(request, table=None, seeds=None, view=View())),
+                       inspect=request.inspect)
+    assert at(expected.latent.x, expected.latent.y, read, args) == expected
+
+
+def test_an_inspection_that_reads_well():
+    line = script.inspection(RenderRequest(SG3, Latent(3.0), view=View(gain_db=2.0), seeds=SeedGrid((1, 2)),
+                                           inspect=Filters("L3", widened=0.5)), "out")
+    assert line.partition(" inspect ")[2] == "demo:stylegan3-r filters --layer=L3 --widened=0.5 --seed 3 -o out"
+    default = script.inspection(RenderRequest(SG3, inspect=Layers()))
+    assert default.partition(" inspect ")[2] == "demo:stylegan3-r layers --seed 0 -o inspection"
+
+
+def test_an_inspection_of_what_has_no_words():
+    """Its options stay, and override what the state says of them."""
+    rest = RenderRequest(synth=Synth(transform=TURNED), inspect=Filters("\n"))
+    line = script.inspection(RenderRequest(SG3, synth=Synth(transform=TURNED), inspect=Filters("\n", widened=2.0)))
+    assert shlex.split(line)[3:] == ["demo:stylegan3-r", "filters", "--widened=2.0", "--seed", "0", "--state",
+                                     state.to_json(rest, brief=True), "-o", "inspection"]
+
+
+def test_the_same_inspection(tmp_path):
+    """Through a real shell: the numbers that the window shows."""
+    request = RenderRequest(SG3, Latent(3.0), tap="L3_52_20.act", inspect=Filters(widened=1.0))
+    subprocess.run(["sh", "-e"], input=script.inspection(request, "found"), cwd=tmp_path, check=True, text=True,
+                   capture_output=True)
+    shown = Pipeline().render(request).report
+    assert json.loads((tmp_path / "found" / "report.json").read_text(encoding="utf-8")) == json.loads(
+        json.dumps(numbers(shown)))
+    assert load_request(tmp_path / "found" / "plane_up.png").inspect == request.inspect
