@@ -78,7 +78,7 @@ class Tiles:
 
 
 def arranged(count: int, width: float, least: float, most: float, gap: float) -> tuple[int, float]:
-    """(columns, side): as few lines as pictures of at least `least` need, evenly filled; as large as fits, to `most`."""
+    """(columns, side): as few lines as pictures of at least `least` need, evenly filled; at most `most` wide."""
     fitting = max(min(count, int((width + gap) / (least + gap))), 1)
     columns = -(-count // -(-count // fitting))
     return columns, max(min((width - gap * (columns - 1)) / columns, most), 1.0)
