@@ -82,7 +82,11 @@ class Subject:
         state = State()
         for stage in stages[:last + 1]:
             self.run.go_on()
-            is_seen = any(tap.name in wanted for tap in stage.taps)      # to watch costs what fused ops spare
+            *inner, result = (tap.name for tap in stage.taps)
+            makes_image = result.endswith("image")
+            is_inner = makes_image or any(name in wanted for name in inner)      # to watch costs what fused ops spare
             inputs = stage.inputs(ws, noise, transform)._replace(edit=edits.get(stage.name))
-            state = stage.run(state, inputs, watch if is_seen else ignore)
+            state = stage.run(state, inputs, watch if is_inner and {*inner, result} & wanted else ignore)
+            if not is_inner:
+                watch(result, state.x)
         return seen

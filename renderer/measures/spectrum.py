@@ -32,7 +32,7 @@ def power(x: Tensor, beta: float = 8.0, between: Callable[[], None] = lambda: No
         between()
         part = part.to(torch.float64)
         part = (part - part.mean(dim=(1, 2), keepdim=True)) * window
-        half += torch.fft.rfft2(part).abs().square().sum(dim=0)
+        half += _squared(torch.fft.rfft2(part)).sum(dim=0)
     return torch.fft.fftshift(_whole(half, width))
 
 
