@@ -25,14 +25,14 @@ FLAG = (f"A droplet: at least {LEAST_RATIO:g} times the median energy, in a blob
         f"image that holds at least {LEAST_DOMINANCE:.0%} of what is above a tenth of the peak, and keeps its place "
         f"(within 1/{1 / NEAR:.0f} of the image, or a pixel and a half) over at least {LEAST_RESOLUTIONS} consecutive "
         "resolutions.")
-COLUMNS = {"Peak ratio (x median)": RATIO, "Share (%)": SHARE, "y": PLACE, "x": PLACE, "Diameter (% of image)": SIZE,
+COLUMNS = {"Peak ratio": RATIO, "Share (%)": SHARE, "y": PLACE, "x": PLACE, "Diameter (% of image)": SIZE,
            "Alone (%)": ALONE}
 DEFLATION = ("Standard deviation with the blob over that without, median over channels: by how much instance "
              "normalisation, where there is any, makes everything but the blob smaller.")
 
 UNDONE = {
-    "without": ("without the blob", "by the mean and the variance of all pixels but the blob's"),
-    "bypassed": ("not normalised", "by nothing at all"),
+    "without": ("Without the blob", "by the mean and the variance of all pixels but the blob's"),
+    "bypassed": ("Not normalised", "by nothing at all"),
 }
 
 
@@ -51,7 +51,7 @@ def remarks(found: Findings) -> tuple[str, ...]:
     else:
         said.append(f"This {found.family} has no instance normalisation behind its activations that a droplet could "
                     "deceive: there is nothing to undo.")
-    return (*said, *_search_in_words(found))
+    return (*said, in_words(found)) if found.seeds else tuple(said)
 
 
 # -- conclusion -------------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def remarks(found: Findings) -> tuple[str, ...]:
 def _conclusion(found: Findings) -> str:
     droplets, best = [layer for layer in found.layers if layer.is_droplet], found.best
     if not droplets:
-        return (f"No droplet: no small blob of {LEAST_RATIO:g} times the median energy keeps its place over "
+        return (f"No droplet: no small blob of at least {LEAST_RATIO:g} times the median energy keeps its place over "
                 f"{LEAST_RESOLUTIONS} resolutions; the largest peak ratio is {_number(best.blob.peak_ratio)}, in "
                 f"{best.name}.")
     y, x = best.blob.place
@@ -77,12 +77,12 @@ def _cause_in_words(found: Findings) -> str:
             "it is without; by so much normalisation makes all the rest smaller.")
 
 
-def _search_in_words(found: Findings) -> tuple[str, ...]:
-    if not found.seeds:
-        return ()
+def in_words(found: Findings) -> str:
+    """The search's result so far."""
     count, missing = len(found.seeds), sorted(row.seed for row in found.seeds if not row.has_droplet)
-    named = f"; missing in {', '.join(map(str, missing[:8]))}{', ..' if len(missing) > 8 else ''}" if missing else ""
-    return (f"Seeds with a droplet: {count - len(missing)} of {count}{named}.",)
+    named = ", ".join(map(str, missing[:8])) + (", .." if len(missing) > 8 else "")
+    named = f"; missing in {named}" if 0 < len(missing) < count else ""
+    return f"Seeds with a droplet: {count - len(missing)} of {count}{named}."
 
 
 def _number(x: float) -> str:
@@ -99,8 +99,7 @@ def _facts(found: Findings) -> tuple[Fact, ...]:
         Fact("resolutions", "Droplet at", len(rates), "resolutions", tip=FLAG),
         Fact("peak_ratio", f"Peak ratio in {best.name}", best.blob.peak_ratio, "x median", tip=RATIO),
         Fact("share", "Top 0.1 % of pixels hold", 100 * best.blob.share, "% of energy", tip=SHARE),
-        Fact("y", "Place, y", y, "of height", tip=PLACE), Fact("x", "Place, x", x, "of width", tip=PLACE),
-        Fact("size", "Diameter", 100 * best.blob.diameter, "% of image", tip=SIZE))
+        Fact("place", "Strongest at", f"y {y:.3f}, x {x:.3f}", tip=PLACE))
 
 
 def _image(found: Findings) -> tuple[Picture, ...]:
@@ -133,30 +132,31 @@ def _decibels(energy: np.ndarray) -> np.ndarray:
 def _map(layer: Layer) -> Picture:
     height, width = layer.energy.shape
     y, x = layer.blob.pixel
-    return Picture(f"energy_{layer.name}", f"{layer.name}{' (droplet)' if layer.is_droplet else ''}",
-                   heat(_decibels(layer.energy), HEAT), HEAT, f"Energy of each pixel of {layer.tap.name}, over the "
-                   f"median. Peak ratio {_number(layer.blob.peak_ratio)}. {FLAG}", layer.tap.name, "layers",
-                   ((y + 0.5) / height, (x + 0.5) / width) if layer.is_droplet else None)
+    ratio = _number(layer.blob.peak_ratio)
+    tip = f"Energy of each pixel of {layer.tap.name}, over the median. Peak ratio {ratio}. {FLAG}"
+    return Picture(f"energy_{layer.name}", layer.name, heat(_decibels(layer.energy), HEAT), HEAT, tip, layer.tap.name,
+                   "layers", ((y + 0.5) / height, (x + 0.5) / width) if layer.is_droplet else None)
 
 
 def _ratios(found: Findings) -> Plot:
     names = tuple(layer.name for layer in found.layers)
-    at = np.arange(len(names), dtype=float)
-    curve = Curve("peak ratio", at, np.array([layer.blob.peak_ratio for layer in found.layers]), dots=True)
+    ratios = np.array([layer.blob.peak_ratio for layer in found.layers])
+    highest = max(10 * LEAST_RATIO, 2 * ratios[np.isfinite(ratios)].max(initial=0))
     return Plot("peak_ratio_of_layers", "Peak ratio of each layer", Axis("Layer", ticks=names),
-                Axis("Peak ratio", "x median", logarithmic=True), (curve,),
+                Axis("Peak ratio", "x median", True, 1, highest),
+                (Curve("peak ratio", np.arange(len(names), dtype=float), ratios, dots=True),),
                 levels=((LEAST_RATIO, "droplets: above"),), tip=f"{RATIO} {FLAG}")
 
 
 def _table(found: Findings) -> Table:
     layers = found.layers
-    rows = tuple((layer.name, layer.tap.rate, "yes" if layer.is_droplet else "no", *_row(layer.blob), layer.deflation)
+    rows = tuple((layer.name, "yes" if layer.is_droplet else "no", *_row(layer.blob), layer.deflation, layer.tap.rate)
                  for layer in layers)
     return Table("layers", "The strongest blob of each layer",
-                 ("Layer", "Samples per image", "Droplet", *COLUMNS, "Deflation (x)"), rows,
+                 ("Layer", "Droplet", *COLUMNS, "Deflation (x)", "Samples per image"), rows,
                  tuple(layer.tap.name for layer in layers), tuple(layer.is_droplet for layer in layers),
-                 ("The blob is looked for behind the activation, before any normalisation.", "The layer's resolution.",
-                  FLAG, *COLUMNS.values(), DEFLATION))
+                 ("The blob is looked for behind the activation, before any normalisation.", FLAG, *COLUMNS.values(),
+                  DEFLATION, "The layer's resolution."))
 
 
 def _row(blob: Blob) -> tuple[float, ...]:
@@ -171,13 +171,12 @@ def _cause(found: Findings) -> tuple[Plot, ...]:
     whole, rest = (np.maximum(values[order], FLOOR) for values in (layer.spread, layer.spread_rest))
     rank, x = np.arange(len(order), dtype=float), Axis("Channel", "the strongest first")
 
-    def plot(name: str, title: str, curves: dict[str, np.ndarray], tip: str) -> Plot:
-        return Plot(name, title, x, Axis("Standard deviation", logarithmic=True),
-                    tuple(Curve(text, rank, values) for text, values in curves.items()), tip=tip)
+    def plot(name: str, title: str, y: Axis, curves: dict[str, np.ndarray], tip: str) -> Plot:
+        return Plot(name, title, x, y, tuple(Curve(text, rank, values) for text, values in curves.items()), tip=tip)
     before = plot("cause_before", f"{layer.name}{' before normalisation' if found.normalises else ''}",
-                  {"with the blob": whole, "without": rest},
+                  Axis("Standard deviation", logarithmic=True), {"with the blob": whole, "without": rest},
                   "Standard deviation over the pixels of each channel, all of them and all but the blob's.")
-    after = plot("cause_after", f"The rest of {layer.name} after normalisation",
+    after = plot("cause_after", f"The rest of {layer.name} after normalisation", Axis("Standard deviation", low=0),
                  {"by statistics with the blob": rest / whole, "without": np.ones_like(rest)},
                  "Standard deviation of all but the blob, once each channel is divided by that of all its pixels "
                  "(StyleGAN1 eq. 1) or of all but the blob's. 1: not deflated.")
@@ -194,7 +193,7 @@ def _undone(found: Findings) -> tuple[Picture, ...]:
             pixels, change = found.undone[name]
             scale = Scale("magma", 0, max(1.0, float(np.nan_to_num(change).max())), "Change", LEVELS)
             shown += [
-                Picture(name, f"{where} {title}", pixels, group="undone",
+                Picture(name, title, pixels, group="undone",
                         tip=f"The image if {where} normalised {tip} (StyleGAN2 sec. 2); the styles are as before."),
                 Picture(f"{name}_change", "Its change", heat(change, scale), scale, group="undone",
                         tip="Magnitude of the difference to the image as it is, mean over its colours.")]
@@ -209,7 +208,7 @@ def search(found: Findings) -> tuple[Figure, ...]:
     rows = tuple((row.seed, "yes" if row.has_droplet else "missing", row.layer, *_row(row.blob))
                  for row in found.seeds)
     table = Table("seeds", "Search, the strongest first", ("Seed", "Droplet", "Layer", *COLUMNS), rows,
-                  flagged=tuple(not row.has_droplet for row in found.seeds),
+                  flagged=tuple(found.seeds[0].has_droplet and not row.has_droplet for row in found.seeds),
                   tips=("", FLAG, "Where the droplet is strongest; without one, the layer of the largest peak ratio.",
                         *COLUMNS.values()))
     return (*(_end(found, row) for row in dict.fromkeys((found.seeds[0], found.seeds[-1]))), table)

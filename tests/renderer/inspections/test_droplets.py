@@ -7,6 +7,7 @@ from tiny_networks import tiny
 from nets.checkpoint import save_native
 from nets.errors import UserError
 from renderer.inspection import Droplets
+from renderer.inspections import droplet_figures
 from renderer.inspections.droplet_findings import Findings, Seed
 from renderer.inspections.droplets import UNDOING, Estimate
 from renderer.measures.droplets import Blob
@@ -68,7 +69,7 @@ def test_a_planted_droplet_is_found_in_every_layer_that_has_it(report):
     for name in PLANTED:
         pixel = 1 / rows[name]["Samples per image"]
         assert abs(rows[name]["y"] - PLACE[0]) <= pixel and abs(rows[name]["x"] - PLACE[1]) <= pixel
-        assert rows[name]["Peak ratio (x median)"] > 1000 and rows[name]["Deflation (x)"] > 5
+        assert rows[name]["Peak ratio"] > 1000 and rows[name]["Deflation (x)"] > 5
     assert figure(report, "resolutions").value == 3
     assert report.remarks[0].startswith("A droplet: ") and "from 16 to 64 samples" in report.remarks[0]
 
@@ -101,7 +102,7 @@ def test_none_is_found_in_networks_without_any(name, asked):
     assert report.complete and not any(figure(report, "layers").flagged)
     assert all(row[1] == "missing" for row in figure(report, "seeds").rows)
     assert report.remarks[0].startswith("No droplet: ")
-    assert report.remarks[-1] == "Seeds with a droplet: 0 of 2; missing in 0, 1."
+    assert report.remarks[-1] == "Seeds with a droplet: 0 of 2."
     is_normal = name in ("sg1", "sg1-lod")
     assert any(figure.name == "bypassed" for figure in report.figures) == is_normal
     assert any("nothing to undo" in remark for remark in report.remarks) != is_normal
@@ -159,7 +160,7 @@ def test_the_counterfactual_pictures(planted, onwards, layers):
 def test_search(planted, report):
     table = figure(report, "seeds")
     seeds, ratios = ([row[table.columns.index(column)] for row in table.rows]
-                     for column in ("Seed", "Peak ratio (x median)"))
+                     for column in ("Seed", "Peak ratio"))
     assert sorted(seeds) == [7, 8, 9, 10] and ratios == sorted(ratios, reverse=True)
     assert "Seeds with a droplet: 4 of 4." in report.remarks
     for name, seed in (("strongest_seed", seeds[0]), ("weakest_seed", seeds[-1])):
@@ -171,7 +172,7 @@ def test_search_without_the_noise_that_carries_it(planted):
     asked = request(planted, samples=3)
     asked = RenderRequest(asked.checkpoint, asked.latent, synth=Synth(noise="none"), inspect=asked.inspect)
     report = Pipeline().inspect(asked)
-    assert report.remarks[-1] == "Seeds with a droplet: 0 of 3; missing in 0, 1, 2."
+    assert report.remarks[-1] == "Seeds with a droplet: 0 of 3."
     assert not any(figure(report, "layers").flagged)
 
 
@@ -182,6 +183,10 @@ def test_the_missing_droplet_ranks_last_and_is_named():
         found.add(Seed(seed, has, "b64.conv0", blob), np.full((1, 1, 3), seed, np.uint8))
         assert set(found.pictures) == {found.seeds[0].seed, found.seeds[-1].seed}
     assert [row.seed for row in found.seeds] == [2, 4, 0, 1, 3]
+    table = next(figure for figure in droplet_figures.search(found) if figure.name == "seeds")
+    assert table.flagged == (False, False, False, True, True)
+    assert [row[1] for row in table.rows] == ["yes"] * 3 + ["missing"] * 2
+    assert droplet_figures.in_words(found) == "Seeds with a droplet: 3 of 5; missing in 1, 3."
     assert {seed: pixels[0, 0, 0] for seed, pixels in found.pictures.items()} == {2: 2, 3: 3}
 
 
