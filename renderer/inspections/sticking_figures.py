@@ -5,6 +5,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -71,7 +72,7 @@ def _image(image: TapTests, held: tuple[Tensor, Tensor, float], realigned: Reali
 def _scan(image: TapTests) -> list[Figure]:
     detail = sticking.line_detail(image.scan)
     return [Picture("scan", "Slit scan", _rows(image, image.scan, "fixed"), group="scan",
-                    tip=f"Across: position along the slit; down: time. {SLIT}"),
+                    tip=f"Across: position along the slit; down: time (moments to come repeat the nearest). {SLIT}"),
             Picture("scan_detail", "Its fine detail", _rows(image, detail, "symmetric"), group="scan",
                     tip="The slit scan without its blur along the slit: what the score is of. Grey: none.")]
 
@@ -137,7 +138,7 @@ def _map(ratio: Tensor, textured: Tensor, most: int | None = None) -> np.ndarray
 
 
 def _rows(tests: TapTests, scan: Tensor, scaled: str) -> np.ndarray:
-    """A slit scan [T, K, L] in the viewer's range of that name: uint8 [T, L, 3]."""
-    pixels = view.picture(scan.transpose(0, 1), View(range=scaled)).copy()
-    pixels[~np.array(tests.seen)] = BACKDROP
-    return view.read_only(pixels)
+    """A slit scan [T, K, L] in the viewer's range of that name, a row that is still to come as the nearest one seen."""
+    times, seen = np.arange(len(tests.seen)), np.flatnonzero(tests.seen)
+    nearest = seen[np.abs(times[:, None] - seen).argmin(axis=1)]
+    return view.picture(scan[torch.from_numpy(nearest)].transpose(0, 1), View(range=scaled))
