@@ -102,7 +102,7 @@ class LatentPath:
     reads: ClassVar[tuple[str, ...]] = SEEDS
     start_seed: int = option(0, "the seed it starts at")
     end_seed: int = option(1, "the seed it ends at")
-    steps: int = option(7, "pictures shown on each way", 2, 64)
+    steps: int = option(6, "pictures shown on each way", 2, 64)
     samples: int = option(32, "points of each way where the speed of change is measured", 2, 1000)
     detector: str = option("", "vgg16.pt, the TorchScript file of StyleGAN2-ADA's metrics, for perceptual distances; "
                            "default: distances in pixels")
@@ -144,7 +144,7 @@ class Truncation:
     steps: int = option(9, "pictures in a row", 1, 64)
     examples: int = option(2, "seeds swept beside the open latent", 0, 16)
     samples: int = option(16, "pairs of seeds behind the curve of variety", 0, 1000)
-    first_seed: int = option(0, "the first of the seeds")
+    first_seed: int = option(1, "the first of the seeds")
 
 
 Inspection = Droplets | Equivariance | Filters | LatentPath | Layers | Mixing | Noise | Spectra | Sticking | Truncation

@@ -33,10 +33,10 @@ SPREAD = ("The standard deviation of each pixel over realisations of the noise, 
           "channels, of the picture as it is shown, in levels from 0 to 255 (StyleGAN fig. 4c)")
 COLUMNS = {
     "Layer": "",
-    "Size (pixels)": "Height or width of the layer's noise, the larger",
+    f"Effect ({LEVELS})": "RMS difference of the picture, in levels of 255, when this layer alone lacks its noise",
+    "Size (px)": "Height or width of the layer's noise, the larger",
     "Strength": "The learned factor of the noise, mean magnitude over the layer's channels",
-    "Multiplier": "What the strength is multiplied by here",
-    "Effect (of 255)": "RMS difference of the picture, in levels, when this layer's noise is left out of all",
+    "Times": "What the strength is multiplied by here",
 }
 
 
@@ -120,7 +120,7 @@ class Estimate(Stepwise):
                 Picture("spread", f"Spread over {count} realisations", heat(spread, scale), scale, SPREAD)]
 
     def _table(self) -> Table:
-        rows = tuple((name, _size(layer), self._strength(name), self._factors[name], self._changes.get(name))
+        rows = tuple((name, self._changes.get(name), _size(layer), self._strength(name), self._factors[name])
                      for name, layer in self._layers.items())
         return Table("layers", "Noise of each layer", tuple(COLUMNS), rows, tips=tuple(COLUMNS.values()),
                      taps=tuple(f"{name}.noise" for name in self._layers))

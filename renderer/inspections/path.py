@@ -80,7 +80,7 @@ class Estimate(Stepwise):
     # -- report -------------------------------------------------------------------------------------------------------
 
     def made(self) -> Report:
-        pictures = [Picture(f"{space}_{t:.3f}", f"t = {t:.2f}", shown, group=SPACES[space],
+        pictures = [Picture(f"{space}_{t:.3f}", f"{space.upper()}, t = {t:.2f}", shown, group=SPACES[space],
                             tip=f"At {t:.3g} of {WAYS[space]} of seeds {self._seeds[0]} and {self._seeds[1]}")
                     for (space, t), shown in self._pictures.items()]
         facts = [self._fact(space) for space, speeds in self._speeds.items() if speeds]

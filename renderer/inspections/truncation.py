@@ -79,10 +79,13 @@ class Estimate(Stepwise):
     # -- report -------------------------------------------------------------------------------------------------------
 
     def made(self) -> Report:
-        figures = [Picture(f"row{row}_{step:02}_psi{self._psis[step]:+.2f}", f"psi {self._psis[step]:.3g}", shown,
-                           tip=TIP, group=self._names[row]) for (row, step), shown in self._shown.items()]
+        figures = [Picture(f"row{row}_{step:02}_psi{self._psis[step]:+.2f}", self._title(row, step), shown, tip=TIP,
+                           group=self._names[row]) for (row, step), shown in self._shown.items()]
         plots = [plot for plot in (self._variety_plot(), self._distance_plot()) if plot.curves]
         return Report(Truncation.kind, (*figures, *plots), self.done, self.total, self._remarks())
+
+    def _title(self, row: int, step: int) -> str:
+        return f"{self._names[row]} psi {self._psis[step]:.3g}" if row else f"psi {self._psis[step]:.3g}"
 
     def _variety_plot(self) -> Plot:
         known = [(psi, *mean_interval(values)) for psi, values in zip(self._psis, self._variety) if values]

@@ -89,7 +89,7 @@ def test_the_one_layer_with_noise_is_found(one_layer):
     table = figures(Pipeline().inspect(request))["layers"]
     images = [shown(Pipeline().tensor(replace(request, synth=Synth(mode)))) for mode in ("const", "none")]
     effect = np.sqrt(np.square(images[0] - images[1]).mean())
-    for (layer, size, strength, multiplier, found), tap in zip(table.rows, table.taps, strict=True):
+    for (layer, found, size, strength, multiplier), tap in zip(table.rows, table.taps, strict=True):
         assert tap == f"{layer}.noise" and size == int(layer[1:].split(".")[0]) and multiplier == 1
         if layer == "b8.conv1":
             assert strength == pytest.approx(0.7) and found == pytest.approx(effect, rel=1e-5) and effect > 1

@@ -108,7 +108,7 @@ def test_speeds_are_of_fp32_in_any_precision(asked):
     low = replace(request, checkpoint=replace(request.checkpoint, precision="bf16"))
     reports = [Pipeline().inspect(one) for one in (request, low)]
     assert curves(reports[0])["W (lerp)"].y.tolist() == curves(reports[1])["W (lerp)"].y.tolist()
-    shown = [figures(report)["w_0.500"].pixels for report in reports]
+    shown = [figures(report)["w_0.400"].pixels for report in reports]
     assert (shown[0] != shown[1]).any()          # the strip is what the window shows
 
 
