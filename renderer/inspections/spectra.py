@@ -87,7 +87,7 @@ class Estimate:
         self.done, self.total = 0, inspection.samples
         self._inspection, self._subject, self._rivals = inspection, subject, None
         self._seeds = Seeds(subject, inspection.first_seed)
-        self._bands = Bands(subject, inspection.beta) if inspection.every_layer else None
+        self._bands = Bands(subject, inspection.kaiser_beta) if inspection.every_layer else None
         self._average = self._average_of(self._seeds)
         self._rivals = _second(inspection, subject)
         self._rival = self._average_of(self._rivals) if self._rivals else None
@@ -96,7 +96,7 @@ class Estimate:
 
     def _average_of(self, source: Seeds | Pictures) -> Average:
         wanted = self._inspection
-        return Average(source.size, source.rate, wanted.beta, wanted.interp, self._subject.device)
+        return Average(source.size, source.rate, wanted.kaiser_beta, wanted.interp, self._subject.device)
 
     def advance(self) -> None:
         go_on, found = self._subject.run.go_on, {}
@@ -172,11 +172,11 @@ class Averaged:
 
 
 def _second(inspection: Spectra, subject: Subject) -> Seeds | Pictures | None:
-    if not inspection.source:
+    if not inspection.compare_with:
         return None
-    if is_dataset(inspection.source):
-        return Pictures(inspection.source, inspection.first_seed)
-    return Seeds(second_network(inspection.source, subject), inspection.first_seed)
+    if is_dataset(inspection.compare_with):
+        return Pictures(inspection.compare_with, inspection.first_seed)
+    return Seeds(second_network(inspection.compare_with, subject), inspection.first_seed)
 
 
 def _signal(pixels: np.ndarray) -> Tensor:

@@ -86,7 +86,7 @@ CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 
 @pytest.mark.parametrize("network", TINY)
 def test_the_average_is_that_of_the_pictures(network, look):
-    report = look(network, samples=3, first_seed=5, every_layer=False, interp=2, beta=4.0)
+    report = look(network, samples=3, first_seed=5, every_layer=False, interp=2, kaiser_beta=4.0)
     average = averaged([taps_of(network, seed)["image"][0] for seed in (5, 6, 7)], 4.0, 2)
     assert report.complete and report.done == 3
     assert fact(report, "mean_1") == pytest.approx(average.mean, rel=1e-4, abs=1e-5)
@@ -189,7 +189,7 @@ def test_what_upsampling_brings_in(network, look):
 # -- beside another source --------------------------------------------------------------------------------------------
 
 def test_the_same_network_differs_by_nothing(look, files):
-    report = look("sg2-skip", samples=2, source=files("sg2-skip"))
+    report = look("sg2-skip", samples=2, compare_with=files("sg2-skip"))
     assert fact(report, "difference") == 0
     ours, theirs = curves(report).values()
     np.testing.assert_array_equal(ours, theirs)
@@ -199,7 +199,7 @@ def test_the_same_network_differs_by_nothing(look, files):
 
 def test_another_network(look, files):
     """Of half the sampling rate: both have the levels of power per area of the frequency plane."""
-    report = look("sg2-skip", samples=2, source=files("sg2-oblong"), beta=4.0, every_layer=False)
+    report = look("sg2-skip", samples=2, compare_with=files("sg2-oblong"), kaiser_beta=4.0, every_layer=False)
     first, second = ([taps_of(name, seed)["image"][0] for seed in (0, 1)] for name in ("sg2-skip", "sg2-oblong"))
     own, other = averaged(first, 4.0), averaged(second, 4.0)
     ratio = (first[0].shape[2] / second[0].shape[2]) ** 2
@@ -211,7 +211,7 @@ def test_another_network(look, files):
 
 def test_a_conditional_network_needs_its_class(look, files):
     with pytest.raises(UserError, match="conditional: choose a class"):
-        look("sg2-skip", source=files("sg2-conditional"))
+        look("sg2-skip", compare_with=files("sg2-conditional"))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -223,7 +223,7 @@ def test_a_data_set(packed, look, folder, tmp_path_factory):
         with zipfile.ZipFile(path, "w") as archive:
             for file in folder.iterdir():
                 archive.write(file, f"sub/{file.name}")
-    report = look("sg2-skip", samples=5, source=str(path), every_layer=False)
+    report = look("sg2-skip", samples=5, compare_with=str(path), every_layer=False)
     data = averaged([signal_of(picture) for picture in random_pictures(5)])
     own = averaged([taps_of("sg2-skip", seed)["image"][0] for seed in range(5)])
     assert fact(report, "mean_2") == pytest.approx(data.mean) and fact(report, "std_2") == pytest.approx(data.std)
@@ -237,14 +237,14 @@ def test_a_data_set(packed, look, folder, tmp_path_factory):
 
 def test_a_data_set_is_drawn_from_by_the_seed(look, folder):
     def levels(first_seed: int):
-        return list(curves(look("sg2-skip", samples=2, source=str(folder), first_seed=first_seed)).values())[1]
+        return list(curves(look("sg2-skip", samples=2, compare_with=str(folder), first_seed=first_seed)).values())[1]
     assert (levels(0) == levels(0)).all() and (levels(0) != levels(1)).any()
 
 
 def test_what_does_not_fit_is_told(look, folder):
     save_png(folder / "9.png", np.zeros((8, 8, 3), np.uint8))
     (folder / "8.jpg").write_bytes(b"damaged")
-    report = look("sg2-skip", samples=7, source=str(folder), every_layer=False)
+    report = look("sg2-skip", samples=7, compare_with=str(folder), every_layer=False)
     assert f"{folder.name} has no more than 5 pictures that fit." in report.remarks
     (skipped,) = (remark for remark in report.remarks if "skipped" in remark)
     assert skipped.startswith("2 of its pictures were skipped") and ("8.jpg" in skipped or "9.png" in skipped)
@@ -255,14 +255,14 @@ def test_what_does_not_fit_is_told(look, folder):
                                          ("demo:nothing", "nothing")])
 def test_a_source_that_is_not_there(source, why, look, tmp_path):
     with pytest.raises(UserError, match=why):
-        look("sg2-skip", source=source if source.startswith("demo:") else str(tmp_path / source))
+        look("sg2-skip", compare_with=source if source.startswith("demo:") else str(tmp_path / source))
 
 
 # -- as an estimate ---------------------------------------------------------------------------------------------------
 
 def test_interrupted_anywhere_it_goes_on_as_if_it_had_not_been(asked, folder):
     """Every other attempt is abandoned, each time one step later, until one gets through."""
-    request = asked("sg2-skip", inspect=Spectra(samples=3, source=str(folder)))
+    request = asked("sg2-skip", inspect=Spectra(samples=3, compare_with=str(folder)))
     whole = Pipeline().inspect(request)
     pipeline, allowed = Pipeline(), 0
 
@@ -303,7 +303,7 @@ def test_what_it_depends_on(asked):
     for same in (replace(request, latent=Latent(x=9)), replace(request, tap="input")):
         assert pipeline.render(same).report is report
     quarter = (0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
-    for other in (replace(request, latent=Latent(psi=0.5)), replace(request, inspect=Spectra(1, beta=2.0)),
+    for other in (replace(request, latent=Latent(psi=0.5)), replace(request, inspect=Spectra(1, kaiser_beta=2.0)),
                   replace(request, synth=Synth(transform=quarter))):
         assert pipeline.render(other).report is not report
 
@@ -313,7 +313,7 @@ def test_an_estimate_that_is_dropped_leaves_nothing(source, asked, files, folder
     """Neither its sums nor the data set or network that it opened."""
     pipeline = Pipeline()
     source = str(folder) if source == "data" else files("sg1")
-    request = asked("sg2-skip", inspect=Spectra(samples=1, source=source))
+    request = asked("sg2-skip", inspect=Spectra(samples=1, compare_with=source))
     pipeline.render(request)
     estimate = pipeline._lab._estimate
     left = [weakref.ref(one) for one in (estimate, estimate._average, estimate._rivals)]
