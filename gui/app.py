@@ -107,8 +107,8 @@ class App:
         while self._to_do:
             self._to_do.popleft()()
         before = self.request
-        if self.desk.latent.playing and self._answered():
-            self.request = self.desk.latent.advance(self.request, passed)
+        if self.desk.playing and self._answered():
+            self.request = self.desk.advance(self.request, passed)
         self.desk.follow_scale(self.window.follow_scale())
         self.window.set_title(title_of(self.request))
         with self.window.frame():
@@ -178,7 +178,7 @@ class App:
 
     def cancel(self) -> None:
         """Gives up what is being done and goes back to what is shown."""
-        self.desk.latent.playing = False
+        self.desk.rest()
         if self.activity() is None:
             self.desk.cancel_jobs()
             return

@@ -68,6 +68,7 @@ class Desk:
         self.visits = Visits(self.jobs)
         latents = LatentFiles(self.jobs, self.messages, app.capture_folder, app.change)
         names = ClassNames(self.jobs, classes.default_memory())
+        self.truncation = TruncationPanel()
         self.latent = LatentPanel(latents, names, self._ask_latent, self._ask_names, self.favourites.keep)
         self.mixing = MixingPanel(self.saver, self.favourites.saved)
         self.viewer = Viewer(self.ask_file, self.recents, lambda: app.thread.activity(), app.reference.result)
@@ -79,7 +80,7 @@ class Desk:
         self.lab = Lab(exporter, app.reference.result, self.show)
         self.panels = (
             NetworkPanel(self.ask_file, self.recents), self.latent, HistoryPanel(self.visits),
-            FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), TruncationPanel(),
+            FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), self.truncation,
             LayersPanel(), ChannelPanel(self.jobs, app.change),
             ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
             self.capture, *self.spectra, PerformancePanel(self.frames), *self.lab.panels, self.viewer,
@@ -188,7 +189,21 @@ class Desk:
     def moving(self) -> bool:
         """Something moves by itself, is held, or was typed faster than ImGui takes it in, some of it each frame."""
         waits = len(imgui.get_current_context().input_events_queue) > 0
-        return self.latent.playing or imgui.is_any_mouse_down() or waits
+        return self.playing or imgui.is_any_mouse_down() or waits
+
+    @property
+    def playing(self) -> bool:
+        """The latent or the noise is animated."""
+        return self.latent.playing or self.truncation.playing
+
+    def advance(self, request: RenderRequest, seconds: float) -> RenderRequest:
+        """The request `seconds` of animation later."""
+        request = self.latent.advance(request, seconds) if self.latent.playing else request
+        return self.truncation.advance(request) if self.truncation.playing else request
+
+    def rest(self) -> None:
+        """Ends what is animated."""
+        self.latent.playing = self.truncation.playing = False
 
     @property
     def held(self) -> bool:

@@ -150,6 +150,26 @@ def test_disabled_widgets_take_no_clicks(start):
     assert window.close() == 0
 
 
+def test_noise_is_animated(start):
+    window = start("a/plain.pkl")
+    window.click("Truncation & noise/Noise/random")
+    window.fill("Truncation & noise/Noise seed", "7")
+    window.wait(lambda r: r["request"]["synth"]["noise_seed"] == 7)
+    window.click("Truncation & noise/Animate noise")
+    moving = window.wait(lambda r: r["request"]["synth"]["noise_seed"] > 10)
+    assert moving["request"]["synth"]["noise"] == "random" and moving["request"]["latent"]["x"] == 0
+    window.click("Truncation & noise/Animate noise")
+    still = window.answered()["request"]["synth"]["noise_seed"]
+    time.sleep(0.5)
+    assert window.report()["request"]["synth"]["noise_seed"] == still
+    window.click("Truncation & noise/Animate noise")
+    window.click("Truncation & noise/Noise/const")       # nothing is left to animate
+    resting = window.wait(lambda r: r["answered"] and r["request"]["synth"]["noise"] == "const")
+    time.sleep(0.5)
+    assert window.report()["request"]["synth"] == resting["request"]["synth"]
+    assert window.close() == 0 and window.errors() == ""
+
+
 def test_precision_device_and_backend_are_chosen(start):
     window = start("a/plain.pkl")
     window.click("Performance/Tab")
