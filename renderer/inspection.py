@@ -69,7 +69,7 @@ class Spectra:
     reads: ClassVar[tuple[str, ...]] = (*MANY, "synth.transform")
     samples: int = option(64, "how many seeds are averaged, and as many of the second source", 1, 100_000)
     first_seed: int = option(0, "the first of them; a data set's pictures are drawn by it")
-    compare_with: str = option("", "a second source: a data set (a folder or .zip of pictures) or another network")
+    against: str = option("", "a second source: a data set (a folder or .zip of pictures) or another network")
     kaiser_beta: float = option(8.0, "shape of the window: larger keeps strong frequencies from leaking far, and "
                                 "smears them more nearby", 0, 40)
     interp: int = option(4, "how finely the pictures' spectra are drawn, by padding with zeros", 1, 4, "x")

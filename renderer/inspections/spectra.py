@@ -17,7 +17,7 @@ from renderer.inspections.bands import Bands
 from renderer.inspections.bands import Sums as LayerSums
 from renderer.measures.spectrum import Average, Sums
 from renderer.opened import short_name
-from renderer.report import Axis, Curve, Fact, Figure, Picture, Plot, Report, Scale
+from renderer.report import Axis, Curve, Fact, Figure, Picture, Plot, Report, Scale, Table
 from renderer.second import second_network
 from renderer.subject import Subject
 
@@ -128,11 +128,14 @@ class Estimate:
 
     def _report(self) -> Report:
         judge = self._rival if isinstance(self._rivals, Pictures) else self._average
-        sources = [(self._seeds, self._average)] + ([(self._rivals, self._rival)] if self._compared else [])
-        shown = [Averaged(source, average, judge, self._seeds.rate) for source, average in sources]
-        names = _told_apart([source.name for source, _ in sources])
+        sources = [(self._seeds, self._average, self.done)]
+        if self._compared:
+            sources.append((self._rivals, self._rival, self._compared))
+        shown = [Averaged(*source, judge, self._seeds.rate) for source in sources]
+        names = _told_apart([source.name for source, *_ in sources])
         layers = self._bands.figures() if self._bands else ()
-        figures = (*_compared(shown, names), *self._curves(shown, names), *_pictures(shown, names), *layers)
+        figures = (*_compared(shown), *self._curves(shown, names), *_pictures(shown, names), *layers,
+                   _sources(shown, names))
         return Report("spectra", figures, self.done, self.total, self._remarks(shown, names))
 
     def _curves(self, shown: list[Averaged], names: list[str]) -> tuple[Figure, ...]:
@@ -162,8 +165,8 @@ class Estimate:
 class Averaged:
     """One source's average spectrum in dB, whitened as `judge` says; of `rate` it is white noise that has 0 dB."""
 
-    def __init__(self, source: Seeds | Pictures, average: Average, judge: Average, rate: float):
-        self.mean, self.std = average.mean, average.std
+    def __init__(self, source: Seeds | Pictures, average: Average, pictures: int, judge: Average, rate: float):
+        self.mean, self.std, self.size, self.pictures = average.mean, average.std, source.size, pictures
         half = average.half(judge.mean, judge.std) * (rate / source.rate) ** 2       # power per cycle² alike
         self.radial, self.slice_0, self.slice_45 = map(_decibels, average.profiles(half))
         self.frequencies = np.arange(len(self.radial), dtype=float)
@@ -172,11 +175,11 @@ class Averaged:
 
 
 def _second(inspection: Spectra, subject: Subject) -> Seeds | Pictures | None:
-    if not inspection.compare_with:
+    if not inspection.against:
         return None
-    if is_dataset(inspection.compare_with):
-        return Pictures(inspection.compare_with, inspection.first_seed)
-    return Seeds(second_network(inspection.compare_with, subject), inspection.first_seed)
+    if is_dataset(inspection.against):
+        return Pictures(inspection.against, inspection.first_seed)
+    return Seeds(second_network(inspection.against, subject), inspection.first_seed)
 
 
 def _signal(pixels: np.ndarray) -> Tensor:
@@ -206,16 +209,20 @@ def _told_apart(names: list[str]) -> list[str]:
 
 # -- figures ----------------------------------------------------------------------------------------------------------
 
-def _compared(shown: list[Averaged], names: list[str]) -> tuple[Fact, ...]:
-    facts = [Fact(f"{what}_{n}", f"{what.capitalize()} of {name}", getattr(one, what),
-                  tip=f"{meaning} over all values of its pictures, -1 .. 1")
-             for n, (one, name) in enumerate(zip(shown, names), start=1)
-             for what, meaning in (("mean", "Mean"), ("std", "Standard deviation"))]
-    if len(shown) > 1:
-        facts.insert(0, Fact("difference", "Mean difference of the spectra", float(np.abs(_differences(shown)).mean()),
-                             "dB", tip="Mean magnitude of the difference between both radial curves in dB, over the "
-                             "frequencies that both have, from 1 cycle per image on"))
-    return tuple(facts)
+def _compared(shown: list[Averaged]) -> tuple[Fact, ...]:
+    if len(shown) < 2:
+        return ()
+    return (Fact("difference", "Mean difference of the spectra", float(np.abs(_differences(shown)).mean()), "dB",
+                 tip="Mean magnitude of the difference between both radial curves in dB, over the frequencies that "
+                     "both have, from 1 cycle per image on"),)
+
+
+def _sources(shown: list[Averaged], names: list[str]) -> Table:
+    rows = tuple((name, one.pictures, f"{one.size[1]}x{one.size[0]}", one.mean, one.std)
+                 for one, name in zip(shown, names))
+    return Table("sources", "What was averaged", ("Source", "Pictures", "Size", "Mean", "Standard deviation"), rows,
+                 tips=("A network's seeds, or a data set", "Those taken in so far", "Width and height in pixels",
+                       "Of all values of its pictures, -1 .. 1", "Of all values of its pictures, -1 .. 1"))
 
 
 def _differences(shown: list[Averaged]) -> np.ndarray:

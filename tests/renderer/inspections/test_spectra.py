@@ -40,8 +40,16 @@ def curves(report, plot: str = "radial") -> dict[str, np.ndarray]:
     return {curve.name: curve.y for curve in figure(report, plot).curves}
 
 
-def fact(report, name: str) -> float:
-    return next(one.value for one in report.figures if isinstance(one, Fact) and one.name == name)
+def source(report, which: int) -> dict:
+    """Its row of the table of sources."""
+    table = figure(report, "sources")
+    return dict(zip(table.columns, table.rows[which]))
+
+
+def assert_averaged(report, which: int, average: Average) -> None:
+    said = source(report, which)
+    assert said["Mean"] == pytest.approx(average.mean, rel=1e-4, abs=1e-5)
+    assert said["Standard deviation"] == pytest.approx(average.std, rel=1e-4)
 
 
 @torch.no_grad()
@@ -89,8 +97,8 @@ def test_the_average_is_that_of_the_pictures(network, look):
     report = look(network, samples=3, first_seed=5, every_layer=False, interp=2, kaiser_beta=4.0)
     average = averaged([taps_of(network, seed)["image"][0] for seed in (5, 6, 7)], 4.0, 2)
     assert report.complete and report.done == 3
-    assert fact(report, "mean_1") == pytest.approx(average.mean, rel=1e-4, abs=1e-5)
-    assert fact(report, "std_1") == pytest.approx(average.std, rel=1e-4)
+    assert_averaged(report, 0, average)
+    assert source(report, 0)["Pictures"] == 3
     expected = average.profiles(average.half(average.mean, average.std))
     shown = (*curves(report).values(), *curves(report, "slices").values())
     for ours, one in zip(shown, expected, strict=True):
@@ -189,8 +197,9 @@ def test_what_upsampling_brings_in(network, look):
 # -- beside another source --------------------------------------------------------------------------------------------
 
 def test_the_same_network_differs_by_nothing(look, files):
-    report = look("sg2-skip", samples=2, compare_with=files("sg2-skip"))
-    assert fact(report, "difference") == 0
+    report = look("sg2-skip", samples=2, against=files("sg2-skip"))
+    difference = figure(report, "difference")
+    assert isinstance(difference, Fact) and difference.value == 0
     ours, theirs = curves(report).values()
     np.testing.assert_array_equal(ours, theirs)
     assert (figure(report, "spectrum_1").pixels == figure(report, "spectrum_2").pixels).all()
@@ -199,7 +208,7 @@ def test_the_same_network_differs_by_nothing(look, files):
 
 def test_another_network(look, files):
     """Of half the sampling rate: both have the levels of power per area of the frequency plane."""
-    report = look("sg2-skip", samples=2, compare_with=files("sg2-oblong"), kaiser_beta=4.0, every_layer=False)
+    report = look("sg2-skip", samples=2, against=files("sg2-oblong"), kaiser_beta=4.0, every_layer=False)
     first, second = ([taps_of(name, seed)["image"][0] for seed in (0, 1)] for name in ("sg2-skip", "sg2-oblong"))
     own, other = averaged(first, 4.0), averaged(second, 4.0)
     ratio = (first[0].shape[2] / second[0].shape[2]) ** 2
@@ -211,7 +220,7 @@ def test_another_network(look, files):
 
 def test_a_conditional_network_needs_its_class(look, files):
     with pytest.raises(UserError, match="conditional: choose a class"):
-        look("sg2-skip", compare_with=files("sg2-conditional"))
+        look("sg2-skip", against=files("sg2-conditional"))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -223,10 +232,11 @@ def test_a_data_set(packed, look, folder, tmp_path_factory):
         with zipfile.ZipFile(path, "w") as archive:
             for file in folder.iterdir():
                 archive.write(file, f"sub/{file.name}")
-    report = look("sg2-skip", samples=5, compare_with=str(path), every_layer=False)
+    report = look("sg2-skip", samples=5, against=str(path), every_layer=False)
     data = averaged([signal_of(picture) for picture in random_pictures(5)])
     own = averaged([taps_of("sg2-skip", seed)["image"][0] for seed in range(5)])
-    assert fact(report, "mean_2") == pytest.approx(data.mean) and fact(report, "std_2") == pytest.approx(data.std)
+    assert_averaged(report, 1, data)
+    assert_averaged(report, 0, own)
     for ours, one in zip(curves(report).values(), (own, data), strict=True):
         half = one.half(data.mean, data.std)
         np.testing.assert_allclose(10 ** (ours / 10), one.profiles(half)[0].numpy(), rtol=1e-3,
@@ -237,32 +247,33 @@ def test_a_data_set(packed, look, folder, tmp_path_factory):
 
 def test_a_data_set_is_drawn_from_by_the_seed(look, folder):
     def levels(first_seed: int):
-        return list(curves(look("sg2-skip", samples=2, compare_with=str(folder), first_seed=first_seed)).values())[1]
+        return list(curves(look("sg2-skip", samples=2, against=str(folder), first_seed=first_seed)).values())[1]
     assert (levels(0) == levels(0)).all() and (levels(0) != levels(1)).any()
 
 
 def test_what_does_not_fit_is_told(look, folder):
     save_png(folder / "9.png", np.zeros((8, 8, 3), np.uint8))
     (folder / "8.jpg").write_bytes(b"damaged")
-    report = look("sg2-skip", samples=7, compare_with=str(folder), every_layer=False)
+    report = look("sg2-skip", samples=7, against=str(folder), every_layer=False)
     assert f"{folder.name} has no more than 5 pictures that fit." in report.remarks
     (skipped,) = (remark for remark in report.remarks if "skipped" in remark)
     assert skipped.startswith("2 of its pictures were skipped") and ("8.jpg" in skipped or "9.png" in skipped)
-    assert fact(report, "std_2") == pytest.approx(averaged([signal_of(p) for p in random_pictures(5)]).std)
+    assert_averaged(report, 1, averaged([signal_of(picture) for picture in random_pictures(5)]))
+    assert [source(report, which)["Pictures"] for which in (0, 1)] == [7, 5]
 
 
 @pytest.mark.parametrize("source, why", [("missing.zip", "missing.zip: is not there"), ("missing.pkl", "missing.pkl"),
                                          ("demo:nothing", "nothing")])
 def test_a_source_that_is_not_there(source, why, look, tmp_path):
     with pytest.raises(UserError, match=why):
-        look("sg2-skip", compare_with=source if source.startswith("demo:") else str(tmp_path / source))
+        look("sg2-skip", against=source if source.startswith("demo:") else str(tmp_path / source))
 
 
 # -- as an estimate ---------------------------------------------------------------------------------------------------
 
 def test_interrupted_anywhere_it_goes_on_as_if_it_had_not_been(asked, folder):
     """Every other attempt is abandoned, each time one step later, until one gets through."""
-    request = asked("sg2-skip", inspect=Spectra(samples=3, compare_with=str(folder)))
+    request = asked("sg2-skip", inspect=Spectra(samples=3, against=str(folder)))
     whole = Pipeline().inspect(request)
     pipeline, allowed = Pipeline(), 0
 
@@ -290,7 +301,7 @@ def test_interrupted_anywhere_it_goes_on_as_if_it_had_not_been(asked, folder):
 def test_random_noise_is_another_for_each_seed(look):
     still, moving = (look("sg2-skip", Latent(psi=0.0), Synth(noise=noise), samples=4, every_layer=False)
                      for noise in ("const", "random"))
-    assert fact(still, "std_1") != fact(moving, "std_1")
+    assert source(still, 0) != source(moving, 0)
     one = look("sg2-skip", Latent(psi=0.0), Synth(noise="random"), samples=1, every_layer=False)
     assert (list(curves(one).values())[0] != list(curves(moving).values())[0]).any()
 
@@ -313,7 +324,7 @@ def test_an_estimate_that_is_dropped_leaves_nothing(source, asked, files, folder
     """Neither its sums nor the data set or network that it opened."""
     pipeline = Pipeline()
     source = str(folder) if source == "data" else files("sg1")
-    request = asked("sg2-skip", inspect=Spectra(samples=1, compare_with=source))
+    request = asked("sg2-skip", inspect=Spectra(samples=1, against=source))
     pipeline.render(request)
     estimate = pipeline._lab._estimate
     left = [weakref.ref(one) for one in (estimate, estimate._average, estimate._rivals)]
