@@ -1,4 +1,4 @@
-"""How long the window's frames take while it animates, imports PyTorch, loads a 300 MB file and renders for seconds.
+"""How long the window's frames take while it animates, imports PyTorch, refines estimates, loads and renders 300 MB.
 
     python benchmarks/window.py
 
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "gui")]
 
 from gui.placement import Placement  # noqa: E402
+from renderer.inspection import Droplets, Inspection, Sticking, Truncation  # noqa: E402
 from renderer.types import RenderRequest  # noqa: E402
 
 AIM = 0.05                               # seconds, 95th percentile
@@ -69,6 +70,10 @@ class Bench:
     def open(self, path: str) -> None:
         self.app.request = replace(self.app.request, checkpoint=replace(self.app.request.checkpoint, path=path))
 
+    def inspect(self, inspection: Inspection) -> None:
+        """Opens its panel and starts it."""
+        self.app.restore(replace(self.app.request, inspect=inspection))
+
     def idle(self) -> bool:
         return self.app.thread.activity() is None
 
@@ -103,6 +108,14 @@ def main() -> None:
         bench.app.desk.latent.playing = False
         end = time.perf_counter() + 3
         bench.measure("nothing else going on", lambda: time.perf_counter() > end)
+        for inspection in (Droplets(samples=500), Sticking(samples=500), Truncation(samples=500)):
+            bench.inspect(inspection)
+            bench.measure(f"refining {inspection.kind}", lambda end=time.perf_counter() + 8: time.perf_counter() > end)
+        end = time.perf_counter() + 5
+        bench.app.desk.latent.playing = True
+        bench.measure("animating meanwhile", lambda: time.perf_counter() > end)
+        bench.app.desk.latent.playing = False
+        bench.app.desk.reset_layout()
         bench.open(str(large))
         bench.frame()
         bench.measure("loading 300 MB", bench.loaded)

@@ -31,7 +31,7 @@ class Figures:
         """Draws them into what is left of the line's width; the layer that a click leads to. `tap`: looked at now."""
         if found is not self._drawn:
             self._drawn = found
-            self._tiles.keep({figure.name for figure in found.figures if isinstance(figure, Picture)})
+            self._tiles.take([figure for figure in found.figures if isinstance(figure, Picture)])
         width, clicked = imgui.get_content_region_avail().x, None
         for figures in runs(found.figures):
             first = figures[0]

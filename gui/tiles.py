@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from imgui_bundle import ImVec2, imgui
 
 from gui import colorbar, report, theme, widgets
@@ -21,6 +22,7 @@ class Tiles:
 
     def __init__(self):
         self._canvases: dict[str, Canvas] = {}
+        self._pixels: dict[str, np.ndarray] = {}
 
     def draw(self, pictures: Sequence[Picture], width: float) -> str | None:
         """Pictures of one group, in lines over `width`; the layer that a click leads to."""
@@ -58,7 +60,7 @@ class Tiles:
         x, y = round(low.x), round(low.y)
         place = (x, y, x + width, y + height)
         draw = imgui.get_window_draw_list()
-        self._canvases.setdefault(picture.name, Canvas()).draw(draw, picture.pixels, place, place)
+        self._canvases.setdefault(picture.name, Canvas()).draw(draw, self._pixels[picture.name], place, place)
         if picture.spot:
             spot(draw, x + picture.spot[1] * width, y + picture.spot[0] * height)
         leads = f"Click to look at {picture.tap}" if picture.tap else ""
@@ -68,13 +70,18 @@ class Tiles:
         widgets.hint("\n".join(filter(None, (picture.title, f"{columns} × {rows} pixels", picture.tip, leads))))
         return picture.tap if pressed else None
 
-    def keep(self, names: set[str]) -> None:
-        """Lets go of the canvases of all other pictures."""
-        for name in self._canvases.keys() - names:
+    def take(self, pictures: Sequence[Picture]) -> None:
+        """What is drawn from now on. Pictures that look as before are not drawn anew: reports come several a second."""
+        before, self._pixels = self._pixels, {}
+        for picture in pictures:
+            known = before.get(picture.name)
+            is_same = known is not None and np.array_equal(known, picture.pixels)
+            self._pixels[picture.name] = known if is_same else picture.pixels
+        for name in self._canvases.keys() - self._pixels.keys():
             self._canvases.pop(name).close()
 
     def close(self) -> None:
-        self.keep(set())
+        self.take(())
 
 
 def arranged(count: int, width: float, least: float, most: float, gap: float) -> tuple[int, float]:

@@ -19,6 +19,7 @@ from renderer.report import Report
 from renderer.report_files import write_report
 from renderer.types import RenderRequest, RenderResult
 
+SIDES = {"A": "accent_text", "B": "warning"}         # the two networks' colours, as in the viewer
 SIDE_EMS = 30.0                          # width from which two networks' figures stand side by side
 SAVE = "Pictures (PNG), numbers (CSV, JSON) and the state that reproduces them, in a folder of their own"
 START = "Looks into it behind the picture; what you do in the window goes first"
@@ -43,7 +44,7 @@ class LabPanel:
         self._settings = self._cls()
         self._controls = Controls()
         self._found: dict[str, Found] = {}           # of network A, and of B
-        self._figures = {"A": Figures(), "B": Figures()}
+        self._figures = {side: Figures() for side in SIDES}
         self._with_settings = True
         self._side = "A"                 # whose are shown where there is no room for both
 
@@ -130,18 +131,20 @@ class LabPanel:
         if not with_b:
             return self._one("A", request.tap)
         if imgui.get_content_region_avail().x < theme.em(SIDE_EMS):
-            names = [self._name(side) for side in "AB"]
-            self._side = widgets.segmented("Network", self._side, ("A", "B"), theme.em(6), names)
+            names = [self._name(side) for side in SIDES]
+            self._side = widgets.segmented("Network", self._side, tuple(SIDES), theme.em(6), names)
             imgui.same_line()
             widgets.align()
             widgets.clipped(self._name(self._side), "dim")
             return self._one(self._side, request.tap)
         clicked = None
         with imgui_ctx.begin_table("both", 2) as table:
-            for side in "AB" if table else "":
+            for side in SIDES if table else ():
                 imgui.table_next_column()
                 with imgui_ctx.push_id(side), report.panel(f"{self.title} {side}"):
-                    widgets.clipped(f"{side}   {self._name(side)}", "accent_text")
+                    widgets.text(side, SIDES[side])
+                    imgui.same_line()
+                    widgets.clipped(self._name(side), "dim")
                     clicked = self._one(side, request.tap) or clicked
         return clicked
 

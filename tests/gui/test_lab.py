@@ -377,14 +377,35 @@ def test_the_lab_begins_closed_in_its_own_place(start):
     again.wait(lambda r: r["widgets"]["Viewer/Canvas"] == list(before))
 
 
+def test_where_there_is_room_both_reports_stand_side_by_side(tmp_path):
+    settings = tmp_path / "config" / "stylescope" / "window.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"greeted": true, "width": 1800, "height": 900}')
+    driver.require()
+    display = driver.Display("1800x900")
+    window = driver.Window(display, tmp_path, "a/plain.pkl", entry="tests/gui/fake.py")
+    window.answered()
+    open_panel(window)
+    begin(window)
+    window.click("Compare/Tab")
+    window.fill("Compare/Path", "b/plain.pkl")
+    a, b = f"{TITLE} A/peak", f"{TITLE} B/peak"
+    places = window.wait(lambda r: a in r["widgets"] and b in r["widgets"])["widgets"]
+    assert places[a][2] < places[b][0] and places[a][1] == places[b][1]
+    assert window.close() == 0 and window.errors() == ""
+    display.close()
+
+
 def test_escape_gives_up_the_estimate(display, checkpoints, tmp_path):
     """With a real renderer, which is at work all the while."""
     window = driver.Window(display, tmp_path, str(checkpoints["stylegan2"]))
     window.answered(60)
     open_panel(window)
+    window.fill(f"{TITLE}/Samples", "1000")
     window.click(f"{TITLE}/Start")
-    window.wait(lambda r: r["report"], 30)
-    if not window.report()["answered"]:
-        window.key("Escape")
-        window.wait(lambda r: asked(r) is None and f"{TITLE}/Start" in r["widgets"])
+    report = window.wait(lambda r: r["report"] and r["report"]["done"] > 1, 30)
+    assert not report["answered"] and report["activity"]
+    window.key("Escape")
+    stopped = window.wait(lambda r: asked(r) is None and f"{TITLE}/Start" in r["widgets"] and not r["activity"])
+    assert stopped["picture"] and not stopped["error"]
     assert window.close() == 0 and window.errors() == ""
