@@ -116,8 +116,8 @@ class Estimate:
             if stage is not stages[-1]:
                 rate = stage.taps[-1].rate
                 plain, _, moved, _, unrelated = (state.x[0] for state in states)
-                over_layers += [measure.shift_error(plain, moved, *(t * rate for t in shift)),
-                                measure.shift_error(plain, unrelated, 0, 0)]
+                over_layers += [measure.shift_error(plain, moved, *(t * rate for t in shift), rate),
+                                measure.shift_error(plain, unrelated, 0, 0, rate)]
         picture, *moved, turned, unrelated = (state.image for state in states)
         expected, mask = measure.transformed(picture, measure.rotation(angle))
         seen, inside = measure.limited(turned, measure.rotation(angle))

@@ -24,7 +24,7 @@ PICTURES = (                             # what is measured of pictures: name, l
     ("unrelated", "Unrelated pictures", "The same for two pictures of different seeds: what a network reaches whose "
      "pictures don't follow at all. Untrained networks' pictures are alike, so theirs is high."),
 )
-CLEAR_DB = 6                             # above unrelated pictures: a quarter of their squared error
+CLEAR_DB, ROUGH_DB = 20, 6               # above unrelated pictures: a hundredth and a quarter of their squared error
 STEPS = tuple(m * 10.0 ** e for e in range(-4, 3) for m in (1, 2, 5))      # where colour bars may end
 NOT_RIGID = "The input transform is not just a translation and a rotation, so the open picture can't be moved back."
 COLUMNS = {
@@ -40,8 +40,8 @@ COLUMNS = {
     "Error added, one tap (%)": "the error added, with the chosen layers' filters replaced by one tap",
 }
 OVER_LAYERS = ("The input is translated by fractions of samples; 10 log10 of a layer's energy over that of its "
-               "difference to itself translated. Each layer's signals are translated exactly, in frequency, seen "
-               "through a window that moves along (docs/inspection.md, Equivariance).")
+               "difference to itself translated, in its own sampling grid and within the image; exact to 75 dB up to "
+               "70 % of Nyquist (docs/inspection.md, Equivariance).")
 
 
 class Found:
@@ -52,8 +52,9 @@ class Found:
         count = len(PICTURES)
         self._layers, self._one_tap, self._count = layers, one_tap, len(samples)
         self._names = [layer.name.partition(".")[0] for layer in layers]
-        self._pictures = level(samples[:, :, :count], PEAK_DB)
-        self._followed, self._unrelated = (level(samples[:, :, count + i::2]) for i in (0, 1))
+        if self._count:
+            self._pictures = level(samples[:, :, :count], PEAK_DB)
+            self._followed, self._unrelated = (level(samples[:, :, count + i::2]) for i in (0, 1))
 
     def facts(self) -> tuple[Fact, ...]:
         if not self._count:
@@ -138,8 +139,9 @@ def _differences(back: Tensor, target: Tensor, mask: Tensor) -> Picture:
 
 
 def _verdict(doing: str, does: str, name: str, db: float, unrelated: float) -> str:
-    above, follows = db - unrelated, does if db - unrelated >= CLEAR_DB else f"hardly {does}"
-    return (f"{doing} the input {follows} the picture: {name} is {db:.1f} dB, {abs(above):.1f} dB "
+    above = db - unrelated
+    how = "" if above >= CLEAR_DB else " only roughly" if above >= ROUGH_DB else " hardly"
+    return (f"{doing} the input{how} {does} the picture: {name} is {db:.1f} dB, {abs(above):.1f} dB "
             f"{'above' if above >= 0 else 'below'} unrelated pictures.")
 
 
