@@ -115,7 +115,7 @@ class Estimate(Stepwise):
         value, *ends = (math.sqrt(max(variance, 0.0)) for variance in mean_interval(self._variances[1:]))
         low, high = ends if self._spread.count > 2 else (None, None)
         count = self._spread.count
-        return [Fact("spread", "Noise moves a pixel by", value, LEVELS, low, high,
+        return [Fact("moved", "Noise moves a pixel by", value, LEVELS, low, high,
                      f"{SPREAD}; here its RMS over all pixels, with its 95 % interval (Student's t)"),
                 Picture("spread", f"Spread over {count} realisations", heat(spread, scale), scale, SPREAD)]
 
