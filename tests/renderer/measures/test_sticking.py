@@ -37,9 +37,16 @@ def test_detail_of_a_line_looks_along_it_alone():
     torch.testing.assert_close(sticking.line_detail(x)[..., 4:-4], response * x[..., 4:-4], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 8), (20, 17)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 8), (2, 5), (20, 17)])
 def test_a_constant_has_no_detail(size):
     assert sticking.detail(torch.full((2, *size), 3.0, dtype=torch.float64)).abs().max() < 1e-14
+
+
+def test_a_slope_has_no_detail_at_its_ends_either():
+    """Else a picture's borders would stick, whatever moves."""
+    y, x = torch.meshgrid(torch.arange(20).double(), torch.arange(17).double(), indexing="ij")
+    slope = (3 * x - 2 * y)[None]
+    assert sticking.detail(slope).abs().max() < 1e-12 and sticking.line_detail(slope).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("size", [(20, 30), (9, 9), (4, 5), (1, 12)])
