@@ -131,9 +131,10 @@ class Estimate(Stepwise):
 
     def _remarks(self) -> tuple[str, ...]:
         remarks = []
-        if "none" in self._changes:
-            remarks.append(f"All noise together changes the picture by {self._changes['none']:.2g} of 255 levels RMS, "
-                           "most where the map is bright.")
+        if all(name in self._changes for name in ("none", "fine", "coarse")):
+            without = {"all noise": "none", "the coarse": "fine", "the fine": "coarse"}
+            told = ", ".join(f"{self._changes[left]:.2g} without {what}" for what, left in without.items())
+            remarks.append(f"The picture changes by so many of 255 levels (RMS): {told}.")
         if self._subject.request.synth.noise == "none":
             remarks.append("Noise is off in the main view; here the network's constant noise stands for it.")
         if all(self._strength(name) == 0 for name in self._layers):

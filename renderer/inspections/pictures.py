@@ -25,7 +25,9 @@ def levels(image: Tensor) -> Tensor:
 
 def heat(values: np.ndarray, scale: Scale) -> np.ndarray:
     """float [H, W] in the colours of `scale`: uint8 [H, W, 3], read-only; NaN in the colour of what is no number."""
-    share = (values - scale.low) / ((scale.high - scale.low) or 1.0)
-    pixels = colours(scale.colormap)[np.rint(255 * np.nan_to_num(share).clip(0, 1)).astype(np.uint8)]
-    pixels[np.isnan(values)] = BAD
+    index = (values - scale.low) * (255 / ((scale.high - scale.low) or 1.0))
+    bad = np.isnan(index)
+    index[bad] = 0
+    pixels = colours(scale.colormap).take(np.rint(index.clip(0, 255)).astype(np.uint8), axis=0)
+    pixels[bad] = BAD
     return view.read_only(pixels)

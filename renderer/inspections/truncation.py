@@ -107,11 +107,11 @@ class Estimate(Stepwise):
         remarks = ["At psi 0 every latent gives the same average picture; further away pictures vary more, and "
                    "beyond 0 they turn into opposites."]
         known = {psi: mean_interval(values)[0] for psi, values in zip(self._psis, self._variety) if values}
-        if len(known) > 1:
+        if any(known):
             widest = max(known, key=lambda psi: (abs(psi), psi))
-            half = min(known, key=lambda psi: (abs(psi - widest / 2), psi))
-            remarks[:0] = [f"Two seeds' pictures differ by {known[half]:.3g} of 255 levels at psi {half:.3g}, and by "
-                           f"{known[widest]:.3g} at psi {widest:.3g}."]
+            half = min(filter(None, known), key=lambda psi: (abs(psi - widest / 2), psi))
+            told = [f"{known[psi]:.3g} at psi {psi:.3g}" for psi in dict.fromkeys((half, widest))]
+            remarks[:0] = [f"Two seeds' pictures differ by so many of 255 levels (RMS): {', '.join(told)}."]
         if self._untruncated.cutoff is not None:
             remarks.append(f"Only the first {self._untruncated.cutoff} rows of w are truncated (the cutoff), so psi 0 "
                            "still leaves what the others say.")

@@ -73,6 +73,15 @@ def test_the_map_is_the_standard_deviation_of_each_pixel(asked, name):
     assert np.abs(nearest - index).max() <= 1
 
 
+def test_the_conclusion_is_what_each_range_does():
+    report = Pipeline().inspect(replace(DEMO, inspect=Noise(samples=0, fine=0.0)))
+    shown = {name: picture.pixels.astype(float) for name, picture in figures(report).items() if name != "layers"}
+    change = np.sqrt(np.square(shown["noise_all"] - shown["noise_none"]).mean())
+    assert change > 1                    # of pictures in whole levels, so two digits need not be the same
+    told = [float(part.split()[0]) for part in report.remarks[0].partition(": ")[2].split(", ")]
+    assert told[0] == told[1] == pytest.approx(change, rel=0.06) and told[2] == 0
+
+
 @pytest.fixture
 def one_layer(tmp_path):
     """A StyleGAN2 whose noise is 0 but in b8.conv1: its path."""

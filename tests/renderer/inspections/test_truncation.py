@@ -74,7 +74,7 @@ def test_variety_is_the_distance_of_pairs_of_seeds(asked):
     mean, low, high = mean_interval(pairs)
     assert (curve.y[1], curve.low[1], curve.high[1]) == pytest.approx((mean, low, high), rel=1e-4)
     assert curve.y[0] == 0               # all seeds share the average
-    assert report.remarks[0].endswith(f"and by {mean:.3g} at psi 1.")
+    assert report.remarks[0].endswith(f" (RMS): {mean:.3g} at psi 1.")
 
 
 def test_psi_of_the_open_latent_changes_nothing(asked):
