@@ -122,26 +122,27 @@ class Bands:
     def _filtered(self, names: list[str]) -> Table:
         rows = []
         for name in names:
-            tap = self.taps[name]
-            row = [name.removesuffix(".out"), tap.cutoff, tap.stopband, tap.rate / 2]
+            tap, row = self.taps[name], [name.removesuffix(".out")]
             for which, share in enumerate(self._sums[name].shares):
                 row += [100 * share, _db(share)] if self._has_room(name, which) else [None, None]
-            rows.append((*row, window_reach(tap.rate, tap.shape[2], self._beta)))
+            rows.append((*row, tap.cutoff, tap.stopband, tap.rate / 2, self._reach(tap)))
         share = f"{BEYOND} Empty where the limit is Nyquist or past it."
-        tips = ("The layer, at its output", "Its cutoff, in cycles per image", "Its stopband, in cycles per image: "
-                "where the transition band ends", "Half its sampling rate, in cycles per image", *(share,) * 4, REACH)
+        tips = ("The layer, at its output", *(share,) * 4, "Its cutoff, in cycles per image", "Its stopband, in cycles "
+                "per image: where the transition band ends", "Half its sampling rate, in cycles per image", REACH)
         return Table("aliasing", "Energy beyond the layers' bands",
-                     ("Layer", "f_c", "f_t", "Nyquist", "Beyond f_c (%)", "Beyond f_c (dB)", "Beyond f_t (%)",
-                      "Beyond f_t (dB)", SMEAR), tuple(rows), tuple(names), tips=tips, tip=BEYOND)
+                     ("Layer", "Beyond f_c (%)", "Beyond f_c (dB)", "Beyond f_t (%)", "Beyond f_t (dB)", "f_c", "f_t",
+                      "Nyquist", SMEAR), tuple(rows), tuple(names), tips=tips, tip=BEYOND)
+
+    def _reach(self, tap: TapInfo) -> float:
+        return window_reach(tap.rate, tap.shape[2], self._beta)
 
     def _enlarged(self, names: list[str]) -> Table:
-        rows = tuple((self._upsamplings[name].layer, self.taps[name].rate / 2, self.taps[name].rate,
-                      100 * self._sums[name].shares[1], _db(self._sums[name].shares[1]),
-                      window_reach(self.taps[name].rate, self.taps[name].shape[2], self._beta)) for name in names)
-        tips = "The upsampling layer", "In cycles per image", "In cycles per image", ADDED, ADDED, REACH
-        return Table("aliasing", "Energy that upsampling brings in", ("Layer", "Old Nyquist", "New Nyquist",
-                     "Above the old Nyquist (%)", "Above the old Nyquist (dB)", SMEAR), rows, tuple(names), tips=tips,
-                     tip=ADDED)
+        rows = tuple((self._upsamplings[name].layer, 100 * share, _db(share), tap.rate / 2, tap.rate, self._reach(tap))
+                     for name in names for tap, share in [(self.taps[name], self._sums[name].shares[1])])
+        tips = "The upsampling layer", ADDED, ADDED, "In cycles per image", "In cycles per image", REACH
+        return Table("aliasing", "Energy that upsampling brings in",
+                     ("Layer", "Above the old Nyquist (%)", "Above the old Nyquist (dB)", "Old Nyquist", "New Nyquist",
+                      SMEAR), rows, tuple(names), tips=tips, tip=ADDED)
 
     def _over_layers(self, names: list[str]) -> Plot:
         def curve(label: str, which: int) -> Curve:
@@ -178,9 +179,9 @@ def _waterfall(profiles: list[np.ndarray], tip: str) -> Picture:
         row[shown] = colours("viridis")[(255 * level.clip(0, 1)).round().astype(int)]
     pixels = pixels.repeat(ROW, axis=0)
     pixels.flags.writeable = False
-    return Picture("waterfall", f"Layers over frequency: 1 to {highest} cycles per image, logarithmic", pixels,
+    return Picture("waterfall", f"Layers over 1 to {highest} cycles per image", pixels,
                    Scale("viridis", LOW_DB, HIGH_DB, "Power", "dB of the layer's mean"),
-                   tip=f"The first layer is on top, dark grey is past its Nyquist frequency. {tip}")
+                   tip=f"The first layer is on top; frequency is logarithmic, dark grey past a layer's Nyquist. {tip}")
 
 
 def _upsamplings(subject: Subject) -> dict[str, Upsampling]:

@@ -129,7 +129,7 @@ def test_the_budget_of_filtered_layers(network, look):
     seen = [taps_of(network, seed) for seed in (0, 1)]
     layers = {g.name: g for g in tiny(network).synthesis.layers}
     assert [row[0] for row in table.rows] == list(layers) and table.taps == tuple(f"{name}.out" for name in layers)
-    for name, f_c, f_t, nyquist, *shares, _ in table.rows:
+    for name, *shares, f_c, f_t, nyquist, _ in table.rows:
         g = layers[name]
         s = sum(power(one[f"{name}.out"][0]) for one in seen).numpy()
         f = np.abs((np.arange(len(s)) - len(s) // 2) * g.out_rate / len(s))
@@ -141,7 +141,7 @@ def test_the_budget_of_filtered_layers(network, look):
             else:
                 assert percent == pytest.approx(100 * s[distance > limit + 1e-6].sum() / s.sum(), rel=1e-3, abs=1e-4)
                 assert db == pytest.approx(10 * np.log10(percent / 100))
-    assert any(row[4] is None for row in table.rows) and any(row[6] is not None for row in table.rows)
+    assert any(row[1] is None for row in table.rows) and any(row[3] is not None for row in table.rows)
 
 
 def test_a_layer_without_filters_stands_out(tmp_path, asked):
@@ -158,7 +158,7 @@ def test_a_layer_without_filters_stands_out(tmp_path, asked):
         request = replace(asked("sg3-t"), checkpoint=Checkpoint(str(tmp_path / "network.safetensors"), device="cpu"),
                           inspect=Spectra(samples=2))
         report = Pipeline().inspect(request)
-        shares[kind] = figure(report, "aliasing").rows[1][6]
+        shares[kind] = figure(report, "aliasing").rows[1][3]
     assert shares["one tap"] > 10 * shares["designed"]
     assert report.remarks[0].startswith(tiny("sg3-t").synthesis.layers[1].name)
 
@@ -172,7 +172,7 @@ def test_what_upsampling_brings_in(network, look):
     table, names = figure(report, "aliasing"), list(seen[0])
     assert [row[0] for row in table.rows] == [
         stage.name for stage in synthesis.stages() if stage.name.endswith("conv0") and stage.name != "b4.conv0"]
-    for (layer, old, new, percent, db, _), tap in zip(table.rows, table.taps):
+    for (layer, percent, db, old, new, _), tap in zip(table.rows, table.taps):
         above = everything = 0.0
         before = names.index(next(name for name in names if name.startswith(f"{layer}.")))
         assert tap == [name for name in names[:before] if "torgb" not in name and "image" not in name][-1]
