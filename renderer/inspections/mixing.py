@@ -48,12 +48,17 @@ class Estimate(Stepwise):
         todo: list[Cell] = [*(("", i, None) for i in a), *(("", None, j) for j in b),
                             *((name, i, j) for name in self._ranges for j in b for i in a)]
         self._cells: dict[Cell, np.ndarray] = {}
+        self._distances: dict[str, list[tuple[float, float, float]]] = {name: [] for name in self._ranges}
         self._tables: dict[str, tuple[int, Picture]] = {}        # drawn last, with how many cells there were then
         self._table(next(iter(self._ranges)))                    # refuses what is too large, before any work
         super().__init__([partial(self._draw, cell) for cell in todo])
 
     def _draw(self, cell: Cell) -> None:
-        self._cells[cell] = picture(self._subject.look(self._ws(*cell))["image"])
+        (name, a, b), shown = cell, picture(self._subject.look(self._ws(*cell))["image"])
+        if name:
+            of_a, of_b = self._cells["", a, None], self._cells["", None, b]
+            self._distances[name].append((_distance(shown, of_a), _distance(shown, of_b), _distance(of_a, of_b)))
+        self._cells[cell] = shown
 
     def _ws(self, name: str, a: int | None, b: int | None) -> Tensor:
         of_a, of_b = (None if i is None else self._subject.ws_of(seeds[i]) for i, seeds in (
@@ -98,12 +103,9 @@ class Estimate(Stepwise):
 
     def _changes(self, name: str) -> tuple[float, ...] | None:
         """COLUMNS of the mixtures there are so far; None: there are none."""
-        found = [(self._cells["", a, None], self._cells["", None, b], cell)
-                 for (of, a, b), cell in self._cells.items() if of == name]
-        if not found:
+        if not self._distances[name]:
             return None
-        from_a, from_b, apart = (sum(_distance(*pair) for pair in pairs) / len(found) for pairs in (
-            [(cell, a) for a, _, cell in found], [(cell, b) for _, b, cell in found], [(a, b) for a, b, _ in found]))
+        from_a, from_b, apart = np.mean(self._distances[name], axis=0).tolist()
         return from_a, from_b, 100 * from_b / apart if apart else math.nan
 
 
