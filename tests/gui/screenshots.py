@@ -124,6 +124,34 @@ def seeds(window: Window) -> None:
     window.move("Viewer/Canvas", (0.45, 0.4))
 
 
+@scene("demo:stylegan3-t")
+def equivariance(window: Window) -> None:
+    """A running estimate: numbers with their intervals, the error map, equivariance layer by layer."""
+    inspect(window, "Equivariance", 12)
+    window.click("Equivariance/Settings")
+    window.move("Equivariance/Progress")
+
+
+@scene("demo:stylegan1", size="1600x1000")
+def droplets(window: Window) -> None:
+    """StyleGAN1's blobs beside another network's feature maps, which have none."""
+    against(window, "demo:stylegan2")
+    window.click("Compare/Show/side")
+    inspect(window, "Droplets", 4)
+    window.click("Droplets/Settings")
+    window.move("Droplets/Progress")
+
+
+@scene("demo:stylegan3-t", size="2560x1600", dpi=192)
+def filters(window: Window) -> None:
+    """The designed filters of a layer, on a screen of twice the density, in the light theme."""
+    window.click("Menu/View")
+    window.click("Menu/Theme")
+    window.click("Menu/Light")
+    inspect(window, "Filter response", 0)
+    window.move("Filter response/response_up", (0.3, 0.5))
+
+
 @scene("demo:stylegan2")
 def palette(window: Window) -> None:
     """Every command, layer and file by a few letters."""
@@ -159,6 +187,14 @@ def first_start(window: Window) -> None:
     window.click("Menu/File")
     window.click("Menu/Close network")
     window.move("Viewer/Tab")
+
+
+def inspect(window: Window, title: str, samples: int) -> None:
+    """Opens a panel of the lab and waits until its estimate has taken in so many."""
+    window.click("Menu/Inspect")
+    window.click(f"Menu/{title}")
+    window.click(f"{title}/Start")
+    window.wait(lambda r: r["report"] and r["report"]["figures"] and r["report"]["done"] >= samples, 60)
 
 
 def against(window: Window, path: str) -> None:
