@@ -56,6 +56,9 @@ def _edit(desk: Desk, app: App) -> tuple[Command, ...]:
         return Command(f"Copy as {what}", lambda q, r: _copy(desk, app, what, partial(text, q, fitted=bool(r.notes))),
                        "", "Edit", 1, why_not=lambda q, r: "" if q.checkpoint.path else "Nothing is open")
 
+    def copy_inspection(request: RenderRequest, result: RenderResult) -> None:
+        _copy(desk, app, "command line", partial(script.inspection, request, fitted=bool(result.notes)))
+
     def as_json(request: RenderRequest, fitted: bool) -> str:
         return state.to_json(content.stamped(request, desk.searches.progress))
     return (
@@ -65,6 +68,8 @@ def _edit(desk: Desk, app: App) -> tuple[Command, ...]:
                 label=lambda: f"Redo {history.redoes}".strip(),
                 why_not=lambda q, r: "" if history.redoes else "Nothing was undone"),
         copying("command line", script.command_line), copying("Python", script.python), copying("JSON", as_json),
+        Command("Copy inspection", copy_inspection, "", "Edit", 1,
+                why_not=lambda q, r: "" if q.inspect else "Nothing is looked into: start an inspection first"),
         Command("Paste", lambda q, r: app.files.paste(imgui.get_clipboard_text() or ""), "Ctrl+V", "Edit", 1),
     )
 

@@ -129,7 +129,7 @@ def _response(layer: str, f: Filter, others: list[Filter]) -> Plot:
 
 def _impulse(layer: str, filters: list[Filter]) -> Plot:
     return Plot("impulse", f"{layer}: impulse response", Axis("Distance from the centre", "samples at the low rate"),
-                Axis("Weight", "per sample at the low rate"), tuple(map(_taps, filters)), levels=((0, ""),),
+                Axis("Weight"), tuple(map(_taps, filters)),
                 tip="The taps along x (of a radial filter, summed over y), times the resampling factor; the low rate "
                     "is the layer's input (up) or output (down) rate (StyleGAN3 fig. 4a).")
 

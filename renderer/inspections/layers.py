@@ -97,7 +97,10 @@ class Estimate:
         """Without the columns of which this network has nothing."""
         columns = {
             "Layer": ("in network order", lambda stage, tap: stage.name),
-            "Row of w": ("the row of w behind its style", lambda stage, tap: stage.w_row),
+            "GFLOP": (ARITHMETIC_TIP, lambda stage, tap: self._flops[stage.name] / 1e9),
+            "ms": (f"median of {self.done} runs", lambda stage, tap: ms.get(stage.name)),
+            "GFLOP/s": ("the one over the other", lambda stage, tap: self._flops[stage.name] / ms[stage.name] / 1e6
+                        if ms.get(stage.name) else None),
             "Channels": ("of its output", lambda stage, tap: tap.shape[0]),
             "Height (px)": ("of its output, margins included", lambda stage, tap: tap.shape[1]),
             "Width (px)": ("of its output, margins included", lambda stage, tap: tap.shape[2]),
@@ -107,10 +110,7 @@ class Estimate:
             "f_t (cycles per image)": ("stop band that the plan asks for", lambda stage, tap: tap.stopband),
             "f_c + f_h (cycles per image)": ("where the stop band of its filter begins",
                                              lambda stage, tap: self._stop.get(stage.name)),
-            "GFLOP": (ARITHMETIC_TIP, lambda stage, tap: self._flops[stage.name] / 1e9),
-            "ms": (f"median of {self.done} runs", lambda stage, tap: ms.get(stage.name)),
-            "GFLOP/s": ("the one over the other", lambda stage, tap: self._flops[stage.name] / ms[stage.name] / 1e6
-                        if ms.get(stage.name) else None),
+            "Row of w": ("the row of w behind its style", lambda stage, tap: stage.w_row),
         }
         cells = {name: [value(stage, self._tap(stage)) for stage in self._stages] for name, (_, value) in
                  columns.items()}

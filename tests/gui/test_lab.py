@@ -81,7 +81,7 @@ def test_figures_that_stand_side_by_side():
 
 def test_facts_in_words():
     assert figures.value_of(Fact("e", "EQ-T", 63.2149, "dB", 62.8, 63.7)) == "63.21"
-    assert figures.interval_of(Fact("e", "EQ-T", 63.2149, "dB", 62.8, 63.7)) == "62.8 .. 63.7 (95 %)"
+    assert figures.interval_of(Fact("e", "EQ-T", 63.2149, "dB", 62.8, 63.7)) == "62.8 .. 63.7"
     assert figures.value_of(Fact("e", "Verdict", "none")) == "none"
     assert figures.interval_of(Fact("e", "Verdict", "none")) == ""
 
@@ -250,6 +250,18 @@ def test_an_estimate_starts_refines_and_stops(start):
     stopped = window.wait(lambda r: asked(r) is None and r["report"] is None)
     assert f"{TITLE}/peak" in stopped["widgets"]         # what was found stays
     begin(window)
+
+
+def test_it_is_copied_as_a_command_line(start):
+    window = start("a/plain.pkl")
+    window.click("Menu/Edit")
+    window.click("Menu/Copy inspection")                 # off: nothing is under way
+    window.key("Escape")
+    open_panel(window)
+    assert "Copied" not in begin(window)["message"]
+    window.click("Menu/Edit")
+    window.click("Menu/Copy inspection")
+    window.wait(lambda r: r["message"] == "Copied as command line")
 
 
 def test_it_is_asked_for_only_while_its_panel_is_in_sight(start):
