@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nets.errors import UserError
 from renderer.colormaps import colours
 from renderer.datasets import Dataset, UnfitPicture, is_dataset
 from renderer.info import previous_nyquist, tap_named
@@ -179,7 +180,11 @@ def _second(inspection: Spectra, subject: Subject) -> Seeds | Pictures | None:
         return None
     if is_dataset(inspection.against):
         return Pictures(inspection.against, inspection.first_seed)
-    return Seeds(second_network(inspection.against, subject), inspection.first_seed)
+    other = second_network(inspection.against, subject)
+    if other.info.c_dim and not subject.info.c_dim:
+        raise UserError(f"{inspection.against} is conditional and this network is not: open that one, choose a class, "
+                        "and take this one as what it is compared against.")
+    return Seeds(other, inspection.first_seed)
 
 
 def _signal(pixels: np.ndarray) -> Tensor:

@@ -218,9 +218,13 @@ def test_another_network(look, files):
     assert not any(one.name == "difference" for one in report.figures if isinstance(one, Picture))
 
 
-def test_a_conditional_network_needs_its_class(look, files):
-    with pytest.raises(UserError, match="conditional: choose a class"):
+def test_a_conditional_network_has_to_be_the_first(look, files):
+    """Its class is chosen in the request, which is fitted to the first one."""
+    with pytest.raises(UserError, match="is conditional and this network is not: open that one, choose a class"):
         look("sg2-skip", against=files("sg2-conditional"))
+    report = look("sg2-conditional", samples=2, against=files("sg2-skip"), every_layer=False)
+    assert_averaged(report, 0, averaged([taps_of("sg2-conditional", seed)["image"][0] for seed in (0, 1)]))
+    assert_averaged(report, 1, averaged([taps_of("sg2-skip", seed)["image"][0] for seed in (0, 1)]))
 
 
 @pytest.mark.parametrize("packed", [False, True])
