@@ -26,7 +26,7 @@ def squared_pixels(a: Tensor, b: Tensor) -> Tensor:
 def load_lpips(path: str, device: torch.device) -> Distance:
     """LPIPS by the TorchScript detector in a file, whose features' squared distance it is. Raises UserError."""
     if not os.path.isfile(path):
-        raise UserError(f"{path}: is not there; --detector takes {SOURCE}")
+        raise UserError(f"{path}: is not there; the detector is {SOURCE}")
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path}: is no TorchScript file; pickled detectors hold code and are refused. Use {SOURCE}")
     try:

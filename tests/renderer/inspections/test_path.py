@@ -128,7 +128,7 @@ def test_a_detector_makes_it_perceptual(asked, tmp_path):
 
 
 def test_what_it_needs_is_said_before_any_work(asked):
-    with pytest.raises(UserError, match="nowhere.pt: is not there; --detector takes vgg16.pt"):
+    with pytest.raises(UserError, match="nowhere.pt: is not there; the detector is vgg16.pt"):
         Pipeline().inspect(asked("sg1", inspect=LatentPath(detector="nowhere.pt")))
     conditional = replace(asked("sg2-conditional", inspect=LatentPath()), latent=Latent())
     with pytest.raises(UserError, match="choose a class"):
