@@ -19,6 +19,7 @@ from renderer.inspections import equivariance_figures as figures
 from renderer.measures import equivariance as measure
 from renderer.report import Figure, Report
 from renderer.subject import Subject
+from renderer.types import IDENTITY
 
 REACH = 0.125                            # largest translation, in shares of the picture (app. E.2)
 EXAMPLE = measure.translation(0.1, 0.06)     # shown while the request leaves the input where it is
@@ -71,28 +72,27 @@ class Estimate:
     def _is_current(self) -> bool:
         return self._frame_of == self._wanted()
 
-    def _matrix(self) -> Tensor:
-        """How the open picture is moved: float64 [3, 3]."""
+    def _transform(self) -> Tensor:
+        """What moves the open picture, as its input takes it: float64 [3, 3]."""
         given = self._subject.request.synth.transform
-        matrix = None if given is None else torch.tensor(given, dtype=torch.float64).reshape(3, 3)
-        return EXAMPLE if matrix is None or torch.equal(matrix, torch.eye(3).double()) else torch.linalg.inv(matrix)
+        matrix = torch.tensor(given or IDENTITY, dtype=torch.float64).reshape(3, 3)
+        return torch.linalg.inv(EXAMPLE) if torch.equal(matrix, torch.eye(3).double()) else matrix
 
     def _look(self) -> tuple[Figure, ...]:
         """The open picture, moved and moved back; nothing if the input is not just moved and turned."""
-        matrix, ws = self._matrix(), self._subject.ws()[:1]
-        turn, inverse = matrix[:2, :2], torch.linalg.inv(matrix)
-        if (turn @ turn.T - torch.eye(2)).abs().max() > RIGID or turn.det() < 0:
+        inverse, ws = self._transform(), self._subject.ws()[:1]
+        if not _is_rigid(inverse):
             return ()
         *_, (_, states) = self._walk(self._networks[-1], [(ws, torch.eye(3)), (ws, inverse)])
         picture, moved = (state.image for state in states)
         target = picture
-        if torch.equal(turn, torch.eye(2).double()):
+        if torch.equal(inverse[:2, :2], torch.eye(2).double()):
             back, mask = measure.move(moved, *inverse[:2, 2].tolist())
         else:
             back, mask = measure.transformed(moved, inverse)
             target, inside = measure.limited(picture, inverse)
             mask = mask * inside
-        return figures.of_frame(picture, moved, back, target, mask, matrix)
+        return figures.of_frame(picture, moved, back, target, mask, torch.linalg.inv(inverse))
 
     # -- samples ------------------------------------------------------------------------------------------------------
 
@@ -141,6 +141,14 @@ class Estimate:
 
     def _without_filters(self) -> list[Stage]:
         return with_one_tap(self._subject.generator.synthesis, self._one_tap).stages()
+
+
+def _is_rigid(matrix: Tensor) -> bool:
+    """Whether it is a rotation and a translation."""
+    turn = matrix[:2, :2]
+    last = torch.tensor([0, 0, 1], dtype=torch.float64)
+    off = torch.cat([(turn @ turn.T - torch.eye(2)).flatten(), matrix[2] - last]).abs().max()
+    return bool(off <= RIGID) and bool(turn.det() > 0)
 
 
 def _named(wanted: Sequence[str], layers: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ PICTURES = (                             # what is measured of pictures: name, l
     ("eq_r", "EQ-R", "The input is turned by any angle. 20 log10 2 - 10 log10 of the mean squared difference to the "
      "turned picture, both without the frequencies that turning costs (StyleGAN3 app. E.3)."),
     ("unrelated", "Unrelated pictures", "The same for two pictures of different seeds: what a network reaches whose "
-     "pictures don't follow at all. Untrained networks' pictures are alike, so theirs is high."),
+     "pictures don't follow at all. The more alike its pictures are, the higher it is."),
 )
 CLEAR_DB, ROUGH_DB = 20, 6               # above unrelated pictures: a hundredth and a quarter of their squared error
 STEPS = tuple(m * 10.0 ** e for e in range(-4, 3) for m in (1, 2, 5))      # where colour bars may end
@@ -41,7 +41,8 @@ COLUMNS = {
 }
 OVER_LAYERS = ("The input is translated by fractions of samples; 10 log10 of a layer's energy over that of its "
                "difference to itself translated, in its own sampling grid and within the image; exact to 75 dB up to "
-               "70 % of Nyquist (docs/inspection.md, Equivariance).")
+               "70 % of Nyquist (docs/inspection.md, Equivariance). Unrelated signals are alike where w has no effect: "
+               "in an untrained network's input.")
 
 
 class Found:
@@ -121,8 +122,8 @@ def of_frame(plain: Tensor, moved: Tensor, back: Tensor, target: Tensor, mask: T
                  f"between the open picture and itself, moved {how} and back."),
             Picture("picture", "As it is", picture(plain), group="frame", tap="image"),
             Picture("moved", "Of the moved input", picture(moved), tip=f"Moved {how}. {tip}", group="frame"),
-            Picture("back", "Moved back", picture(back * mask), group="frame",
-                    tip="The picture of the moved input, moved back as a picture; black where it shows nothing."),
+            Picture("back", "Moved back", _masked(picture(back), mask), group="frame",
+                    tip="The picture of the moved input, moved back as a picture, where it is known."),
             _differences(back, target, mask))
 
 
@@ -131,11 +132,14 @@ def _differences(back: Tensor, target: Tensor, mask: Tensor) -> Picture:
     largest = float(share.max())
     scale = Scale("magma", 0, next((step for step in STEPS if step >= largest), STEPS[-1]), "Difference",
                   "% of the range")
-    pixels = heat(share, scale).copy()
-    pixels[mask[0, 0].cpu().numpy() == 0] = BACKDROP
-    return Picture("difference", "Difference", view.read_only(pixels), scale, group="frame",
+    return Picture("difference", "Difference", _masked(heat(share, scale), mask), scale, group="frame",
                    tip="Between the open picture and itself, moved and moved back: the root of the mean square over "
                        "colours, in percent of the range from black to white. An equivariant network leaves none.")
+
+
+def _masked(pixels: np.ndarray, mask: Tensor) -> np.ndarray:
+    """uint8 [H, W, 3] with the viewer's backdrop where the mask [1, 1, H, W] is 0."""
+    return view.read_only(np.where(mask[0, 0, :, :, None].cpu().numpy() > 0, pixels, np.uint8(BACKDROP)))
 
 
 def _verdict(doing: str, does: str, name: str, db: float, unrelated: float) -> str:
