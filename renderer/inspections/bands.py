@@ -174,7 +174,7 @@ def _waterfall(profiles: list[np.ndarray], tip: str) -> Picture:
     pixels = np.empty((len(profiles), COLUMNS, 3), np.uint8)
     for row, profile in zip(pixels, profiles):
         shown = frequency < len(profile)
-        level = (profile[frequency[shown]] - LOW_DB) / (HIGH_DB - LOW_DB)
+        level = np.nan_to_num((profile[frequency[shown]] - LOW_DB) / (HIGH_DB - LOW_DB))
         row[:] = BACKDROP
         row[shown] = colours("viridis")[(255 * level.clip(0, 1)).round().astype(int)]
     pixels = pixels.repeat(ROW, axis=0)

@@ -52,6 +52,9 @@ class Seeds:
             else:
                 found[name] = bands.of(name, value, ws, subject.run.go_on)
         subject.look(ws, ("image", *(bands.taps if bands else ())), noise, see=see)
+        if not seen["image"].isfinite().all():
+            raise UserError(f"the picture of seed {self._first + index} in {self.name} has values that are not finite: "
+                            "choose the precision fp32, or other seeds.")
         return seen["image"]
 
 
@@ -128,7 +131,7 @@ class Estimate:
         return self._known
 
     def _report(self) -> Report:
-        judge = self._rival if isinstance(self._rivals, Pictures) else self._average
+        judge = self._rival if self._compared and isinstance(self._rivals, Pictures) else self._average
         sources = [(self._seeds, self._average, self.done)]
         if self._compared:
             sources.append((self._rivals, self._rival, self._compared))

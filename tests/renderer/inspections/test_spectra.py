@@ -194,6 +194,18 @@ def test_what_upsampling_brings_in(network, look):
         assert new == 2 * old == seen[0][tap].shape[3] and db == pytest.approx(10 * np.log10(percent / 100))
 
 
+def test_a_picture_that_is_not_finite_is_named(tmp_path, asked):
+    network = tiny("sg2-skip")
+    network.synthesis.b32.torgb.bias.data[1] = float("nan")
+    save_native(tmp_path / "network.safetensors", {"G_ema": network})
+    request = replace(asked("sg2-skip"), checkpoint=Checkpoint(str(tmp_path / "network.safetensors"), device="cpu"),
+                      inspect=Spectra(first_seed=4))
+    with pytest.raises(UserError, match="the picture of seed 4 in network.safetensors has values that are not finite"):
+        Pipeline().inspect(request)
+    result = Pipeline().render(request)
+    assert result.error is None and any("not finite" in note for note in result.notes)
+
+
 # -- beside another source --------------------------------------------------------------------------------------------
 
 def test_the_same_network_differs_by_nothing(look, files):
