@@ -93,19 +93,18 @@ def _title(words: str, tip: str) -> None:
 # -- facts ------------------------------------------------------------------------------------------------------------
 
 def _facts(facts: list[Fact], width: float) -> None:
-    """Side by side, as many to a line as fit."""
-    start, at = imgui.get_cursor_pos_x(), 0.0
+    """In columns as wide as the widest of them, as many as fit."""
+    gap = theme.em(1.0)
+    room = min(max(theme.em(FACT_EMS), *map(_fact_width, facts)), width)
+    columns, start = max(int((width + gap) / (room + gap)), 1), imgui.get_cursor_pos_x()
     for index, fact in enumerate(facts):
-        room = min(max(_fact_width(fact), theme.em(FACT_EMS)), width)
-        if index and at + room <= width:
-            imgui.same_line(start + at)
-        else:
-            at = 0.0
-        at += room + theme.em(1.2)
+        if index % columns:
+            imgui.same_line(start + index % columns * (room + gap))
         with imgui_ctx.begin_group():
             _fact(fact, room)
         report.mark(fact.name)
-        widgets.hint(fact.tip)
+        between = interval_of(fact)
+        widgets.hint("\n".join(filter(None, (fact.tip, between and f"{between}: the 95 % confidence interval"))))
 
 
 def _fact(fact: Fact, room: float) -> None:
@@ -134,5 +133,5 @@ def value_of(fact: Fact) -> str:
 
 
 def interval_of(fact: Fact) -> str:
-    """'62.8 .. 63.7 (95 %)'."""
-    return "" if fact.low is None or fact.high is None else f"{short(fact.low)} .. {short(fact.high)} (95 %)"
+    """'62.8 .. 63.7', of 95 % confidence."""
+    return "" if fact.low is None or fact.high is None else f"{short(fact.low)} .. {short(fact.high)}"

@@ -132,7 +132,7 @@ def equivariance(window: Window) -> None:
     window.move("Equivariance/Progress")
 
 
-@scene("demo:stylegan1", size="1600x1000")
+@scene("demo:stylegan1")
 def droplets(window: Window) -> None:
     """StyleGAN1's blobs beside another network's feature maps, which have none."""
     against(window, "demo:stylegan2")
