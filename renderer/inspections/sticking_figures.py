@@ -59,8 +59,8 @@ def _image(image: TapTests, held: tuple[Tensor, Tensor, float], realigned: Reali
     first[image.pixels[0].numpy(), image.pixels[1].numpy()] = LINE
     figures = [Picture("mean", f"Mean of {done}", picture(image.mean[None]), group="image",
                        tip="The mean of the neighbours. What is sharp in it stuck to its pixels (StyleGAN3 fig. 1)."),
-               Picture("sharpness", "Sharpness of the mean", _map(*held[:2]), SHARPNESS, MAP, "image", "image"),
-               Picture("slit", "The picture and the slit", view.read_only(first), group="image",
+               Picture("sharpness", "Its sharpness", _map(*held[:2]), SHARPNESS, MAP, "image", "image"),
+               Picture("slit", "The slit", view.read_only(first), group="image",
                        tip="The request's own picture; the red line is what the slit scan shows over time.")]
     if realigned:
         figures.insert(1, Picture("realigned", "Mean, moved back", picture(realigned.mean[None]), group="image",
@@ -92,7 +92,7 @@ def _layers(tests: list[TapTests]) -> list[Figure]:
     figures = [
         Plot("scores", "Sticking in every layer", Axis("Layer", ticks=names), Axis("Score", low=0, high=1), curves,
              tip=tip),
-        Table("layers", "Sticking in every layer", ("Layer", "Width (pixels)", "Averaging test", "Slit scan"), rows,
+        Table("layers", "Sticking in every layer", ("Layer", "Width (px)", "Averaging", "Slit scan"), rows,
               names, stands_out, ("", "Of what the image covers; margins are left out", AVERAGING, SLIT), tip)]
     for one, (ratio, textured, _) in zip(tests[:-1], maps):
         figures.append(Picture(f"sharpness_{one.tap.name}", one.tap.name, _map(ratio, textured, SMALL), SHARPNESS,
