@@ -25,6 +25,7 @@ PICTURES = (                             # what is measured of pictures: name, l
      "pictures don't follow at all. The more alike its pictures are, the higher it is."),
 )
 CLEAR_DB, ROUGH_DB = 20, 6               # above unrelated pictures: a hundredth and a quarter of their squared error
+SAME_DB = 100                            # from here on signals are the same but for rounding in float32
 STEPS = tuple(m * 10.0 ** e for e in range(-4, 3) for m in (1, 2, 5))      # where colour bars may end
 NOT_RIGID = "The input transform is not just a translation and a rotation, so the open picture can't be moved back."
 COLUMNS = {
@@ -35,14 +36,14 @@ COLUMNS = {
     "Low (dB)": "low end of the 95 % confidence interval",
     "High (dB)": "high end of the 95 % confidence interval",
     "Error added (%)": "squared difference in this layer less that of the layer before, in shares of the energy",
-    "Unrelated (dB)": "the same between signals of different seeds",
+    "Unrelated (dB)": "the same between signals of different seeds; none where w has no effect",
     "One tap (dB)": "equivariance with the chosen layers' filters replaced by one tap",
     "Error added, one tap (%)": "the error added, with the chosen layers' filters replaced by one tap",
 }
 OVER_LAYERS = ("The input is translated by fractions of samples; 10 log10 of a layer's energy over that of its "
                "difference to itself translated, in its own sampling grid and within the image; exact to 75 dB up to "
-               "70 % of Nyquist (docs/inspection.md, Equivariance). Unrelated signals are alike where w has no effect: "
-               "in an untrained network's input.")
+               "70 % of Nyquist (docs/inspection.md, Equivariance). Unrelated signals have no value "
+               "where w has no effect, as in an untrained network's input.")
 
 
 class Found:
@@ -55,7 +56,8 @@ class Found:
         self._names = [layer.name.partition(".")[0] for layer in layers]
         if self._count:
             self._pictures = level(samples[:, :, :count], PEAK_DB)
-            self._followed, self._unrelated = (level(samples[:, :, count + i::2]) for i in (0, 1))
+            self._followed, unrelated = (level(samples[:, :, count + i::2]) for i in (0, 1))
+            self._unrelated = Level(*(np.where(unrelated.db < SAME_DB, end, math.nan) for end in unrelated))
 
     def facts(self) -> tuple[Fact, ...]:
         if not self._count:
