@@ -106,8 +106,9 @@ def digits(span: float) -> int:
 
 
 def label_of(name: str) -> str:
-    """'first_seed' -> 'First seed'."""
-    return name.replace("_", " ").capitalize()
+    """'first_seed' -> 'First seed', 'sources_a' -> 'Sources A'."""
+    first, *others = name.split("_")
+    return " ".join([first.capitalize(), *(word.upper() if len(word) == 1 else word for word in others)])
 
 
 def tip_of(field: dataclasses.Field) -> str:

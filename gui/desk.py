@@ -77,7 +77,7 @@ class Desk:
         pointed, exporter = Pointed(), Exporter(self.jobs, app.capture_folder)
         self.spectra = (SpectrumPanel(pointed, exporter), RadialPanel(pointed, exporter),
                         AllLayersPanel(pointed, exporter))
-        self.lab = Lab(exporter, app.reference.result, self.show)
+        self.lab = Lab(exporter, app.reference.result, self.show, self.hide)
         self.panels = (
             NetworkPanel(self.ask_file, self.recents), self.latent, HistoryPanel(self.visits),
             FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), self.truncation,
@@ -274,6 +274,9 @@ class Desk:
         self.hidden.discard(title)
         self.viewer_alone = False
         self._front = title
+
+    def hide(self, titles: set[str]) -> None:
+        self.hidden |= titles
 
     def greet(self) -> None:
         """The first steps, for someone who has never seen the window."""

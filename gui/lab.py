@@ -32,10 +32,11 @@ TABS = tuple(map(title_of, kinds()))     # of the panels, side by side in one pl
 
 
 class Lab:
-    """`show(title)` brings a panel to the front; all of them are closed when the window opens."""
+    """`show(title)` brings a panel to the front, `hide(titles)` closes some; all are closed when the window opens."""
 
-    def __init__(self, exporter: Exporter, reference: Callable[[], RenderResult | None], show: Callable[[str], None]):
-        self._show = show
+    def __init__(self, exporter: Exporter, reference: Callable[[], RenderResult | None], show: Callable[[str], None],
+                 hide: Callable[[set[str]], None]):
+        self._show, self._hide = show, hide
         self._kinds = tuple(LabPanel(kind, title_of(kind), exporter, reference) for kind in kinds())
         self.panels = (*self._kinds, TourPanel(self.take))
         self.titles = {panel.title for panel in self.panels}
@@ -46,7 +47,9 @@ class Lab:
         return Command(title, lambda q, r: self._show(title), "", menu)
 
     def take(self, inspection: Inspection) -> None:
-        """Opens its panel, and starts there."""
+        """Opens its panel alone, and starts there."""
+        self.stop()
+        self._hide({panel.title for panel in self._kinds})
         panel = next(panel for panel in self._kinds if panel.kind == inspection.kind)
         panel.take(inspection)
         self._show(panel.title)

@@ -49,8 +49,8 @@ class LabPanel:
         self._side = "A"                 # whose are shown where there is no room for both
 
     def take(self, inspection: Inspection) -> None:
-        """Starts with these settings as soon as the panel is in sight."""
-        self._settings, self.running = inspection, True
+        """Starts with these settings as soon as the panel is in sight; they make room for what is found."""
+        self._settings, self.running, self._with_settings = inspection, True, False
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         if request.inspect is not None:

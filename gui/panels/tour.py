@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from imgui_bundle import ImVec2, imgui, imgui_ctx
 
@@ -18,34 +19,45 @@ class TourPanel:
 
     def __init__(self, take: Callable[[Inspection], None]):
         self._take = take
+        self._at: Stop | None = None
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         at = next((stop for stop in STOPS if stop.inspection == request.inspect), None)
         reasons = {stop.title: stop.why_not(result.info) for stop in STOPS}
         widgets.wrapped(INTRODUCTION, "dim")
-        self._step(at, reasons)
+        wanted = self._step(at, reasons)
         with imgui_ctx.begin_child("stops"):
             for stop in STOPS:
+                if stop is at is not self._at:
+                    imgui.set_scroll_here_y(0.0)         # it may have been reached by Next
                 if _row(stop, stop is at, reasons[stop.title]):
-                    self._take(stop.inspection)
-        return request
+                    wanted = stop
+        report.mark("Stops")
+        self._at = at
+        if wanted is None:
+            return request
+        self._take(wanted.inspection)
+        return replace(request, inspect=None)        # its panel asks for it
 
-    def _step(self, at: Stop | None, reasons: dict[str, str]) -> None:
-        """To the stop before and after, of those that the network has."""
+    @staticmethod
+    def _step(at: Stop | None, reasons: dict[str, str]) -> Stop | None:
+        """To the stop before and after, of those that the network has: the one to go to."""
         open_stops = [stop for stop in STOPS if not reasons[stop.title]]
         index = open_stops.index(at) if at in open_stops else -1
+        wanted = None
         nobody = "Open a network first" if not open_stops else ""
         if widgets.button("Back", "The stop before", nobody or ("" if index > 0 else "This is the first stop")):
-            self._take(open_stops[index - 1].inspection)
+            wanted = open_stops[index - 1]
         imgui.same_line()
         is_last = index == len(open_stops) - 1
         words = "Next" if index >= 0 else "Begin"
         if widgets.button(words, "The stop after", nobody or ("This is the last stop" if is_last else "")):
-            self._take(open_stops[index + 1].inspection)
+            wanted = open_stops[index + 1]
         if index >= 0:
             imgui.same_line()
             widgets.align()
             widgets.text(f"{index + 1} of {len(open_stops)}", "dim")
+        return wanted
 
 
 def _row(stop: Stop, current: bool, reason: str) -> bool:

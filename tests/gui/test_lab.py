@@ -57,7 +57,8 @@ def test_a_tooltip_says_meaning_limits_and_unit():
         plain: bool = option(False, "whether")
     one, least, plain = dataclasses.fields(Made)
     assert controls.tip_of(one) == "How far (0 to 2 px)" and controls.tip_of(least) == "How many (at least 1)"
-    assert controls.tip_of(plain) == "Whether" and controls.label_of("first_seed") == "First seed"
+    assert controls.tip_of(plain) == "Whether"
+    assert controls.label_of("first_seed") == "First seed" and controls.label_of("sources_a") == "Sources A"
 
 
 @pytest.mark.parametrize("span", [0.01, 0.3, 1.0, 2.0, 40.0, 1000.0])

@@ -57,8 +57,7 @@ def test_one_click_and_a_stop_that_is_greyed(window):
     window.click("Tour/Style mixing")
     reached(window, "mixing")
     before = window.report()["request"]
-    for _ in range(3):
-        window.scroll("Tour/Style mixing", -30)
+    window.scroll("Tour/Stops", -60)
     window.wait(lambda r: "Tour/Flexible layers" in r["widgets"])
     window.click("Tour/Flexible layers")
     window.wait(lambda r: r["answered"], 60)
