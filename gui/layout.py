@@ -7,7 +7,7 @@ from imgui_bundle import ImVec2, imgui
 
 from gui.lab import TABS as LAB
 
-LEFT = (("Network",), ("Latent", "History", "Favourites", "Tour"), ("Style mixing", "Transform"),
+LEFT = (("Network",), ("Latent", "History", "Favourites"), ("Style mixing", "Transform", "Tour"),
         ("Truncation & noise",))
 LEFT_SHARES = (0.213, 0.305, 0.304, 0.178)
 RIGHT = (("Layers",), ("Channel", "Compare"))

@@ -28,10 +28,10 @@ class TourPanel:
         wanted = self._step(at, reasons)
         with imgui_ctx.begin_child("stops"):
             for stop in STOPS:
-                if stop is at is not self._at:
-                    imgui.set_scroll_here_y(0.0)         # it may have been reached by Next
                 if _row(stop, stop is at, reasons[stop.title]):
                     wanted = stop
+                if stop is at is not self._at:
+                    imgui.set_scroll_here_y(0.0)         # it may have been reached by Next
         report.mark("Stops")
         self._at = at
         if wanted is None:
