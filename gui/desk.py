@@ -35,6 +35,7 @@ from gui.panels.performance import FrameTimes, PerformancePanel
 from gui.panels.radial import RadialPanel
 from gui.panels.spectrum import SpectrumPanel
 from gui.panels.status import StatusBar
+from gui.panels.tour import TourPanel
 from gui.panels.transform import TransformPanel
 from gui.panels.truncation import TruncationPanel
 from gui.panels.viewer import Viewer
@@ -283,7 +284,11 @@ class Desk:
         def done() -> None:
             self._app.settings = replace(self._app.settings, greeted=True)
             self._app.save_settings()
-        self.notices.offer(Notice("greeting", GREETING, (("Got it", done),)))
+
+        def tour() -> None:
+            done()
+            self.show(TourPanel.title)
+        self.notices.offer(Notice("greeting", GREETING, (("Take the tour", tour), ("Got it", done))))
 
     # -- questions ----------------------------------------------------------------------------------------------------
 

@@ -62,3 +62,12 @@ def test_one_click_and_a_stop_that_is_greyed(window):
     window.click("Tour/Flexible layers")
     window.wait(lambda r: r["answered"], 60)
     assert window.report()["request"] == before
+
+
+def test_the_greeting_offers_it(display, tmp_path):
+    window = driver.Window(display, tmp_path, "demo:stylegan2", first=True)
+    window.answered(60)
+    window.click("Notice/Take the tour")
+    report = window.wait(lambda r: "Tour/Begin" in r["widgets"])
+    assert not any(name.startswith("Notice/") for name in report["widgets"])
+    assert window.close() == 0 and window.errors() == ""
