@@ -108,10 +108,11 @@ def in_full(message: Message) -> str:
 
 
 def summary(result: RenderResult) -> str:
-    """'CPU · reference · fp32 · 41 ms · 310 MB'."""
+    """'CPU · fused ops · fp32 · 41 ms · 310 MB'."""
     if not result.times:
         return ""
-    backends = " + ".join(sorted({op.backend for op in result.ops})) or "no ops"
+    kinds = {"reference" if op.backend == "reference" else "fused" for op in result.ops}
+    backends = f"{' + '.join(sorted(kinds)) or 'no'} ops"
     device = result.device.partition(" (")[0]
     took, memory = milliseconds(result.seconds), file_size(result.memory_bytes)
     return "  ·  ".join((device, backends, result.precision, took, memory))
