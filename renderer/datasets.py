@@ -15,6 +15,7 @@ from nets.errors import UserError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MOST_BYTES = 1 << 28                     # of one picture's file
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}          # Pillow's names, by number of channels
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile,
               zlib.error, Image.DecompressionBombError)          # what Pillow and zipfile raise on damaged files
 
@@ -26,15 +27,17 @@ class UnfitPicture(UserError):
 class Dataset:
     """The pictures of a folder, subfolders included, or of a zip, by name in sorted order.
 
-    `names`: relative paths with slashes; `size`: (H, W), that of the first one that can be read. Raises UserError,
-    naming the place, where there is none.
+    `names`: relative paths with slashes; `size`: (H, W) and `channels`, those of the first one that can be read.
+    Pictures are grey or RGB, as each is stored, unless `channels` (1 to 4: grey, + alpha, RGB, + alpha) converts all.
+    May go to other processes, forked or spawned. Raises UserError, naming the place, where there is no picture.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, channels: int | None = None):
         self.path = path = Path(path)
+        self._mode = MODES[channels] if channels else None
+        self._is_folder = path.is_dir()
         try:
-            self._zip = None if path.is_dir() else zipfile.ZipFile(path)
-            self.names = sorted(self._members() if self._zip else self._files())
+            self.names = sorted(self._files() if self._is_folder else self._members())
         except FileNotFoundError:
             raise UserError(f"{path}: is not there") from None
         except (OSError, zipfile.BadZipFile) as error:
@@ -42,24 +45,38 @@ class Dataset:
             raise UserError(f"{path}: cannot be read as a data set: {reason}") from None
         if not self.names:
             raise UserError(f"{path}: holds no pictures ({', '.join(SUFFIXES)})")
-        self.size = self._first_size()
+        height, width, self.channels = self._first_shape()
+        self.size = height, width
 
     def __len__(self) -> int:
         return len(self.names)
 
     def read(self, index: int) -> np.ndarray:
-        """uint8 [H, W, 1] or [H, W, 3]. Raises UnfitPicture, naming the picture; others may be good all the same."""
+        """uint8 [H, W, C]. Raises UnfitPicture, naming the picture; others may be good all the same."""
         picture = self._picture(self.names[index])
         if picture.shape[:2] != self.size:
             (height, width), (h, w) = picture.shape[:2], self.size
             raise UnfitPicture(f"{self.path}: {self.names[index]} is {width}x{height}, the others are {w}x{h}")
         return picture
 
-    def _first_size(self) -> tuple[int, int]:
+    def read_bytes(self, name: str) -> bytes | None:
+        """What a file beside the pictures holds, such as dataset.json; None where there is none. Raises UserError."""
+        try:
+            with self._open(name) as file:
+                return file.read()
+        except (FileNotFoundError, KeyError):
+            return None
+        except UNREADABLE as error:
+            raise UserError(f"{self.path}: {name} cannot be read: {error}") from None
+
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in vars(self).items() if name != "_opened"}
+
+    def _first_shape(self) -> tuple[int, int, int]:
         problem = None
         for name in self.names:
             try:
-                return self._picture(name).shape[:2]
+                return self._picture(name).shape
             except UnfitPicture as error:
                 problem = problem or error
         raise UserError(f"none of its {len(self)} pictures can be read; the first: {problem}")
@@ -70,20 +87,30 @@ class Dataset:
             with self._open(name) as file, Image.open(file, formats=FORMATS) as image:
                 if image.mode.startswith(("I", "F")):
                     raise UnfitPicture(f"{where} has more than 8 bits a channel")
-                pixels = np.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+                pixels = np.asarray(image.convert(self._mode or ("L" if image.mode in ("1", "L", "LA") else "RGB")))
         except UNREADABLE:
             raise UnfitPicture(f"{where} is a damaged picture") from None
         return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
     def _open(self, name: str) -> io.BufferedIOBase:
-        if self._zip is None:
-            return open(self.path / name, "rb")
-        if self._zip.getinfo(name).file_size > MOST_BYTES:
+        archive = None if self._is_folder else self._archive()
+        size = archive.getinfo(name).file_size if archive else (self.path / name).stat().st_size
+        if size > MOST_BYTES:
             raise UnfitPicture(f"{self.path}: {name} is larger than {MOST_BYTES >> 20} MiB")
-        return io.BytesIO(self._zip.read(name))          # seeking in a compressed member would begin anew each time
+        if archive is None:
+            return open(self.path / name, "rb")
+        return io.BytesIO(archive.read(name))            # seeking in a compressed member would begin anew each time
+
+    def _archive(self) -> zipfile.ZipFile:
+        """Opened once a process: a forked one that went on with its parent's file would move the place it reads at."""
+        process, archive = getattr(self, "_opened", (None, None))
+        if process != os.getpid():
+            archive = zipfile.ZipFile(self.path)
+            self._opened = os.getpid(), archive
+        return archive
 
     def _members(self) -> list[str]:
-        return [info.filename for info in self._zip.infolist() if not info.is_dir() and _is_picture(info.filename)]
+        return [i.filename for i in self._archive().infolist() if not i.is_dir() and _is_picture(i.filename)]
 
     def _files(self) -> list[str]:
         found = []

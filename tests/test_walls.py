@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "renderer": {"nets", "cuda_ops"},
     "nets": {"cuda_ops"},
     "cuda_ops": set(),
-    "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images"},
+    "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images", "renderer.datasets"},
 }
 TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
     "arrays", "batch", "colormaps", "content", "images", "inspect_options", "inspection", "labels", "many",
