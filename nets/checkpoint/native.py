@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from nets.config import CONFIGS, from_dict, kind_of
 from nets.errors import CheckpointError
+from nets.replacing import replacing
 
 from .blob import Malformed
 from .limits import check_config
@@ -103,16 +104,11 @@ def save_native(path: str | os.PathLike, networks: Mapping[str, nn.Module | Netw
     path = Path(path)
     records = {name: network if isinstance(network, NetworkRecord) else NetworkRecord.of(network)
                for name, network in networks.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         for record in records.values():
             unset_network(record)
-        try:
+        with replacing(path) as temporary:
             _write(temporary, records, summary or {})
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(str(path), f"can't be written ({getattr(error, 'strerror', None) or error})",
                               "choose another place, or free some space") from error
@@ -126,19 +122,4 @@ def _write(path: Path, records: Mapping[str, NetworkRecord], summary: Mapping[st
         for name, record in records.items()}}
     tensors = {f"{name}.{key}": source.load().contiguous() for name, record in records.items()
                for key, source in record.tensors.items()}
-    with open(path, "wb") as file:
-        permissions = os.fstat(file.fileno()).st_mode
     save_file(tensors, path, {"format": "pt", "stylescope": json.dumps(about)})
-    os.chmod(path, permissions)              # the library makes files that only their owner may read
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the new name last. Windows has no such call, and needs none."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
