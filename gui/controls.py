@@ -6,6 +6,7 @@ import functools
 import math
 import typing
 from argparse import ArgumentTypeError
+from collections.abc import Sequence
 from dataclasses import replace
 
 from imgui_bundle import imgui, imgui_ctx
@@ -16,6 +17,7 @@ from renderer.inspection import Inspection, UserError, check
 
 SLIDER_SPAN = 4096                       # whole numbers between limits further apart are typed
 SHORT = 24                               # letters of all options that fit side by side
+ANY = "default"                          # of the layers
 ROOM_EMS = 19.0                          # width of a row; as many stand side by side as fit
 
 
@@ -25,9 +27,12 @@ class Controls:
     def __init__(self):
         self._drafts: dict[str, str] = {}
         self._troubles: dict[str, str] = {}      # why a draft means nothing, by field
+        self._layers: Sequence[str] = ()
 
-    def __call__(self, inspection: Inspection) -> Inspection:
-        """Draws a row for each field; returns the inspection as it is set now."""
+    def __call__(self, inspection: Inspection, layers: Sequence[str] = ()) -> Inspection:
+        """Draws a row for each field; returns the inspection as it is set now. `layers`: that a layer is chosen from.
+        """
+        self._layers = layers
         fields = dataclasses.fields(inspection)
         columns = max(min(int(imgui.get_content_region_avail().x / theme.em(ROOM_EMS)), 3, len(fields)), 1)
         with imgui_ctx.begin_table("controls", columns) as table:
@@ -39,7 +44,10 @@ class Controls:
     def _row(self, inspection: Inspection, field: dataclasses.Field, hint) -> Inspection:
         name, value = label_of(field.name), getattr(inspection, field.name)
         default, tip = field.default, tip_of(field)
-        if hint is bool:
+        if field.name == "layer" and self._layers:
+            value = widgets.menu(name, value or ANY, (ANY, *self._layers), ANY, tip)
+            value = "" if value == ANY else value
+        elif hint is bool:
             value = widgets.toggle(name, value, default, tip)
         elif typing.get_origin(hint) is typing.Literal:
             options = typing.get_args(hint)

@@ -17,7 +17,7 @@ from gui.requests import look_at, shown_name
 from renderer.inspection import KINDS, Inspection
 from renderer.report import Report
 from renderer.report_files import write_report
-from renderer.types import RenderRequest, RenderResult
+from renderer.types import ModelInfo, RenderRequest, RenderResult
 
 SIDES = {"A": "accent_text", "B": "warning"}         # the two networks' colours, as in the viewer
 SIDE_EMS = 30.0                          # width from which two networks' figures stand side by side
@@ -63,7 +63,7 @@ class LabPanel:
         self._receive(request, result)
         self._buttons(result)
         if self._with_settings:
-            self._settings = self._controls(self._settings)
+            self._settings = self._controls(self._settings, layers_of(result.info) if result.info else ())
         tap = self._show(request)
         request = self._asked(request)
         chosen = next((info for info in result.info.taps if info.name == tap), None) if tap and result.info else None
@@ -177,6 +177,12 @@ def _write(found: Report, folder: Path, request: RenderRequest) -> None:
 def purpose(cls: type) -> str:
     """The sentence that its class begins with."""
     return inspect.getdoc(cls).partition("\n\n")[0].replace("\n", " ")
+
+
+def layers_of(info: ModelInfo) -> tuple[str, ...]:
+    """Those with an activation, in network order."""
+    step = ".out" if info.family == "stylegan3" else ".act"
+    return tuple(tap.name.removesuffix(step) for tap in info.taps if tap.name.endswith(step))
 
 
 def has_news(found: Report) -> bool:

@@ -286,14 +286,27 @@ def test_another_setting_restarts_it_and_can_be_taken_back(start):
     window = start("a/plain.pkl")
     open_panel(window)
     begin(window)
-    window.fill(f"{TITLE}/Layer", "b16.conv0.act")
-    report = window.wait(lambda r: asked(r)["layer"] == "b16.conv0.act" and r["report"])
+    window.click(f"{TITLE}/Layer")
+    window.click(f"{TITLE}/Layer/b4.conv1")
+    report = window.wait(lambda r: asked(r)["layer"] == "b4.conv1" and r["report"])
     assert report["undo"] == "inspection"
     window.click(f"{TITLE}/Reset Layer")
     window.wait(lambda r: asked(r)["layer"] == "")
     window.move("Viewer/Canvas")
     window.key("ctrl+z")
-    window.wait(lambda r: asked(r)["layer"] == "b16.conv0.act")
+    window.wait(lambda r: asked(r)["layer"] == "b4.conv1")
+
+
+def test_a_list_is_typed_and_what_means_nothing_waits_in_its_field(start):
+    window, title = start("a/plain.pkl"), lab.title_of("sticking")
+    open_panel(window, title)
+    window.click(f"{title}/Start")
+    window.wait(lambda r: asked(r) is not None)
+    window.fill(f"{title}/Line", "0.1, 0.2, 0.9, 0.25")
+    window.wait(lambda r: asked(r)["line"] == [0.1, 0.2, 0.9, 0.25])
+    window.fill(f"{title}/Line", "0.1, 0.2")
+    window.fill(f"{title}/Line", "0.5, 0.2, 0.9, 0.25")
+    window.wait(lambda r: asked(r)["line"] == [0.5, 0.2, 0.9, 0.25])
 
 
 def test_a_click_on_a_picture_and_on_a_row_leads_to_the_layer(start):
