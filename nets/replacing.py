@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def is_left_over(path: Path) -> bool:
-    """Whether a name is one that `replacing` writes to before all is done."""
-    return path.name.startswith(".") and path.suffix == ".tmp"
+    """Whether a name is one that `replacing`, or safetensors within it (`.tmpXXXXXX`), writes to before all is done."""
+    return re.fullmatch(r"\..+\.\d+\.tmp|\.tmp\w{6}", path.name) is not None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -133,7 +133,7 @@ def _tidy(folder: Path, written: Path, keep: int) -> None:
     up_to_here = states[:states.index(written) + 1]
     for path in states[len(up_to_here):]:
         path.replace(path.with_suffix(".superseded"))
-    for path in up_to_here[:-keep] + [path for path in folder.glob(".state-*") if is_left_over(path)]:
+    for path in up_to_here[:-keep] + [path for path in folder.glob(".*") if is_left_over(path)]:
         path.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """Files that are there in full or not at all."""
 import os
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +32,10 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     with replacing(tmp_path / "a.bin") as temporary:
         os.chmod(temporary, 0o600)
     assert (tmp_path / "a.bin").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("name, expected", [
+    (".state-1.safetensors.4711.tmp", True), (".tmpkGkcKy", True), (".tmp", False), (".git", False), ("a.1.tmp", False),
+    (".notes.tmp", False), ("state-1.safetensors", False)])
+def test_left_over_names(name, expected):
+    assert is_left_over(Path("folder") / name) == expected
