@@ -1,9 +1,6 @@
 """How far apart pictures look: LPIPS by the VGG16 file that the metrics use, else plain pixels (metrics.md "ppl")."""
 from __future__ import annotations
 
-import os
-import warnings
-import zipfile
 from collections.abc import Callable
 
 import torch
@@ -11,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nets.errors import UserError
+from renderer.measures.detectors import open_detector
 from renderer.measures.moments import as_double
 
 Distance = Callable[[Tensor, Tensor], Tensor]    # two batches of images [N, C, H, W], -1..1 -> squared distances [N]
@@ -25,16 +23,7 @@ def squared_pixels(a: Tensor, b: Tensor) -> Tensor:
 
 def load_lpips(path: str, device: torch.device) -> Distance:
     """LPIPS by the TorchScript detector in a file, whose features' squared distance it is. Raises UserError."""
-    if not os.path.isfile(path):
-        raise UserError(f"{path}: is not there; the detector is {SOURCE}")
-    if not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: is no TorchScript file; pickled detectors hold code and are refused. Use {SOURCE}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)      # of torch.jit, the format these files are in
-            detector = torch.jit.load(path, map_location=device).eval()
-    except (RuntimeError, ValueError):
-        raise UserError(f"{path}: is no TorchScript file that this PyTorch can read. Use {SOURCE}") from None
+    detector = open_detector(path, device, SOURCE)
 
     def lpips(a: Tensor, b: Tensor) -> Tensor:
         try:

@@ -116,6 +116,11 @@ class Average:
         self._sums = Sums(*(a + b for a, b in zip(self._sums, sums)))
 
     @property
+    def channels(self) -> int:
+        """How many were added, of all signals."""
+        return self._sums.channels
+
+    @property
     def mean(self) -> float:
         """Of all values added."""
         return self._sums.values / (self._sums.channels * math.prod(self.size))
