@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from train.augment import PIPELINES, Drawn, Numbers, Pipeline, augment, draw
-from train.augment.draws import _TRANSFORMS
+from train.augment.draws import TRANSFORMS
 from train.augment.geometry import SYM6, margins, rotation
-from train.augment.pictures import BANK, mirrored
+from train.augment.pictures import BANK, POWER, band_gains, mirrored
 from train.losses import squared_gradient
 
 EVERYTHING = PIPELINES["bgcfnc"]
@@ -39,7 +39,7 @@ def dtype(backend):
 def test_gates_open_as_often_as_p_says(name, p):
     n = 4000
     drawn = getattr(draw(Pipeline(**{name: 1}), p, (n, 1, 2, 2), seeded()), name)
-    changed = drawn != _TRANSFORMS[name].shut
+    changed = drawn != TRANSFORMS[name].shut
     # an open gate may draw the value that changes nothing: no flip, no quarter turn
     changing = {"xflip": 1 / 2, "lumaflip": 1 / 2, "rotate90": 3 / 4}.get(name, 1) * min(p, 1)
     happened = changed[:, 0] if name == "imgfilter" else changed.any(1)
@@ -58,7 +58,7 @@ def test_one_gate_serves_both_axes_of_a_translation_and_each_band_has_its_own():
         moved = getattr(drawn, name) != 0
         assert torch.equal(moved[:, 0], moved[:, 1])
     for name in ("rotate", "imgfilter"):
-        opened = getattr(drawn, name) != _TRANSFORMS[name].shut
+        opened = getattr(drawn, name) != TRANSFORMS[name].shut
         assert not torch.equal(opened[:, 0], opened[:, 1])
 
 
@@ -120,6 +120,14 @@ def test_margins_are_those_of_the_worst_corner_and_less_than_the_picture():
     assert margins(turned[:1], 9, 5) == [6, 4, 6, 4]
 
 
+@pytest.mark.parametrize("samples", [slice(0, 3), slice(5, 6), slice(1, None, 2)])
+def test_a_part_of_a_batch_comes_out_as_in_the_whole(dtype, samples):
+    images = random(8, 3, 20, 24).to(dtype)
+    drawn = draw(EVERYTHING, 0.7, images.shape, seeded())
+    part = augment(images[samples], drawn, samples)
+    torch.testing.assert_close(part, augment(images, drawn)[samples])
+
+
 def test_one_channel_is_recoloured_as_the_mean_of_grey():
     grey = random(4, 1, 8, 8)
     drawn = draw(PIPELINES["color"], 1, grey.shape, seeded())
@@ -151,12 +159,11 @@ def test_a_hole_inside_takes_a_quarter_of_the_picture():
 
 def test_bands_keep_the_expected_power():
     """Whatever the factors, the sum over the bands of power times gain² is 1 for every factor alone (app. B.3)."""
-    from train.augment.pictures import _POWER, _gains
     for band in range(4):
         factors = torch.ones(1, 4)
         factors[0, band] = 3.7
-        gains = _gains(factors)[0]
-        assert (_POWER * gains.square()).sum().item() == pytest.approx(1)
+        gains = band_gains(factors)[0]
+        assert (POWER * gains.square()).sum().item() == pytest.approx(1)
         ratio = gains[band] / gains[(band + 1) % 4]
         assert ratio.item() == pytest.approx(3.7)
 
@@ -202,6 +209,8 @@ def test_unsuitable_images_are_refused():
         augment(torch.zeros(1, 4, 8, 8), colour)
     with pytest.raises(ValueError, match="float32 or float64, not torch.uint8"):
         augment(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), colour)
+    with pytest.raises(ValueError, match="2 images were given to augment, but numbers drawn for 1"):
+        augment(torch.zeros(2, 3, 8, 8), colour)
     with pytest.raises(ValueError, match="nothing to mirror"):
         augment(torch.zeros(1, 3, 1, 8), draw(PIPELINES["filter"], 1, (1, 3, 1, 8), seeded()))
 

@@ -77,6 +77,10 @@ class Drawn(NamedTuple):
     hole: Tensor | None = None                       # [N, 2] its centre, x, y in 0..1
     pattern: Tensor | None = None                    # [N, C, H, W] the noise, of standard deviation 1
 
+    def of(self, samples: slice) -> Drawn:
+        """What these of the samples get."""
+        return Drawn(*(None if values is None else values[samples] for values in self))
+
 
 class Numbers:
     """Random numbers from a generator on the CPU: resuming its state repeats them, whatever device trains."""
@@ -91,7 +95,7 @@ class Numbers:
         return torch.randn(shape, generator=self.generator)
 
 
-class _Transform(NamedTuple):
+class Transform(NamedTuple):
     """How one transform's values are drawn: a value [N, K] stays where its gate opens, else it is `shut`."""
     values: Callable[[Numbers, int], Tensor]
     shut: float = 0
@@ -99,23 +103,23 @@ class _Transform(NamedTuple):
     chance: Callable[[float], float] = lambda p: p   # of a gate to open
 
 
-_TRANSFORMS = {
-    "xflip": _Transform(lambda draw, n: (2 * draw.uniform(n, 1)).floor()),
-    "rotate90": _Transform(lambda draw, n: (4 * draw.uniform(n, 1)).floor()),
-    "xint": _Transform(lambda draw, n: 0.125 * (2 * draw.uniform(n, 2) - 1)),
-    "scale": _Transform(lambda draw, n: (0.2 * draw.normal(n, 1)).exp2(), shut=1),
+TRANSFORMS = {
+    "xflip": Transform(lambda draw, n: (2 * draw.uniform(n, 1)).floor()),
+    "rotate90": Transform(lambda draw, n: (4 * draw.uniform(n, 1)).floor()),
+    "xint": Transform(lambda draw, n: 0.125 * (2 * draw.uniform(n, 2) - 1)),
+    "scale": Transform(lambda draw, n: (0.2 * draw.normal(n, 1)).exp2(), shut=1),
     # app. B: two rotations, so rare that at least one of them happens with probability p
-    "rotate": _Transform(lambda draw, n: pi * (2 * draw.uniform(n, 2) - 1), gates=2, chance=lambda p: 1 - sqrt(1 - p)),
-    "aniso": _Transform(lambda draw, n: (0.2 * draw.normal(n, 1)).exp2(), shut=1),
-    "xfrac": _Transform(lambda draw, n: 0.125 * draw.normal(n, 2)),
-    "brightness": _Transform(lambda draw, n: 0.2 * draw.normal(n, 1)),
-    "contrast": _Transform(lambda draw, n: (0.5 * draw.normal(n, 1)).exp2(), shut=1),
-    "lumaflip": _Transform(lambda draw, n: (2 * draw.uniform(n, 1)).floor()),
-    "hue": _Transform(lambda draw, n: pi * (2 * draw.uniform(n, 1) - 1)),
-    "saturation": _Transform(lambda draw, n: draw.normal(n, 1).exp2(), shut=1),
-    "imgfilter": _Transform(lambda draw, n: draw.normal(n, 4).exp2(), shut=1, gates=4),
-    "noise": _Transform(lambda draw, n: (0.1 * draw.normal(n, 1)).abs()),
-    "cutout": _Transform(lambda draw, n: torch.full((n, 1), 0.5)),
+    "rotate": Transform(lambda draw, n: pi * (2 * draw.uniform(n, 2) - 1), gates=2, chance=lambda p: 1 - sqrt(1 - p)),
+    "aniso": Transform(lambda draw, n: (0.2 * draw.normal(n, 1)).exp2(), shut=1),
+    "xfrac": Transform(lambda draw, n: 0.125 * draw.normal(n, 2)),
+    "brightness": Transform(lambda draw, n: 0.2 * draw.normal(n, 1)),
+    "contrast": Transform(lambda draw, n: (0.5 * draw.normal(n, 1)).exp2(), shut=1),
+    "lumaflip": Transform(lambda draw, n: (2 * draw.uniform(n, 1)).floor()),
+    "hue": Transform(lambda draw, n: pi * (2 * draw.uniform(n, 1) - 1)),
+    "saturation": Transform(lambda draw, n: draw.normal(n, 1).exp2(), shut=1),
+    "imgfilter": Transform(lambda draw, n: draw.normal(n, 4).exp2(), shut=1, gates=4),
+    "noise": Transform(lambda draw, n: (0.1 * draw.normal(n, 1)).abs()),
+    "cutout": Transform(lambda draw, n: torch.full((n, 1), 0.5)),
 }
 
 
@@ -129,7 +133,7 @@ def draw(pipeline: Pipeline, p: float, shape: Sequence[int], numbers: Numbers) -
         raise ValueError(f"the augmentation probability {p} is not 0 or more")
     shape = tuple(shape)
     drawn = {name: _gated(transform, min(p * getattr(pipeline, name), 1), shape[0], numbers)
-             for name, transform in _TRANSFORMS.items() if getattr(pipeline, name) > 0}
+             for name, transform in TRANSFORMS.items() if getattr(pipeline, name) > 0}
     if "cutout" in drawn:
         drawn["hole"] = numbers.uniform(shape[0], 2)
     if "noise" in drawn:
@@ -137,7 +141,7 @@ def draw(pipeline: Pipeline, p: float, shape: Sequence[int], numbers: Numbers) -
     return Drawn(**drawn)
 
 
-def _gated(transform: _Transform, p: float, n: int, numbers: Numbers) -> Tensor:
+def _gated(transform: Transform, p: float, n: int, numbers: Numbers) -> Tensor:
     values = transform.values(numbers, n)
     opened = numbers.uniform(n, transform.gates) < transform.chance(p)
     return values.where(opened, torch.tensor(float(transform.shut)))

@@ -5,6 +5,7 @@ the origin at the picture's centre, and map positions of the result to positions
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from math import ceil, pi
 from operator import matmul
@@ -46,13 +47,13 @@ def inverse_transform(drawn: Drawn, width: int, height: int) -> Tensor | None:
     return reduce(matmul, factors) if factors else None
 
 
-def resample(x: Tensor, inverse: Tensor) -> Tensor:
-    """x [N, C, H, W] moved as `inverse` [N, 3, 3] says, in its own size; beyond its edges it is mirrored.
+def resample(x: Tensor, inverse: Tensor, around: Sequence[int]) -> Tensor:
+    """x [N, C, H, W] moved as `inverse` [N, 3, 3] says, in its own size, and mirrored for the `around` of `margins`.
 
     Enlarged by 2 with a wavelet's low-pass, read bilinearly, and reduced by 2 with the same filter reversed.
     """
     height, width = x.shape[2:]
-    left, top, right, bottom = margins(inverse, width, height)
+    left, top, right, bottom = around
     x = pad(x, (left, right, top, bottom), mode="reflect")
     inverse = translation((left - right) / 2, (top - bottom) / 2) @ inverse
     taps = SYM6.to(x.device)

@@ -11,21 +11,37 @@ from torch.nn.functional import conv1d, pad
 from cuda_ops.convolution import conv2d
 from train.augment.colour import colour_transform, recolour
 from train.augment.draws import Drawn
-from train.augment.geometry import inverse_transform, resample
+from train.augment.geometry import inverse_transform, margins, resample
 
 
-def augment(images: Tensor, drawn: Drawn) -> Tensor:
-    """`images` [N, C, H, W], float32 or float64 in [-1, 1], as `drawn` for this batch says; values may leave [-1, 1].
+def augment(images: Tensor, drawn: Drawn, samples: slice = slice(None)) -> Tensor:
+    """`images` [N, C, H, W], float32 or float64 in [-1, 1], as `drawn` says; values may leave [-1, 1].
 
-    A pure function, differentiable in the images in any order. Raises ValueError on other types, and on colour for
-    images of neither 1 nor 3 channels.
+    `samples`: which of the batch that `drawn` is for these images are, a micro-batch or what one process was dealt;
+    each comes out as it does in the whole batch. A pure function, differentiable in the images in any order.
+    Raises ValueError on other types, on another number of images than `drawn` has samples, and on colour for images of
+    neither 1 nor 3 channels.
     """
     if images.ndim != 4 or images.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"augmentation takes images [N, C, H, W] of float32 or float64, "
                          f"not {images.dtype} {list(images.shape)}")
-    inverse = inverse_transform(drawn, images.shape[3], images.shape[2])
-    if inverse is not None:
-        images = resample(images, inverse)
+    whole, drawn = drawn, drawn.of(samples)
+    _check_number(images, drawn)
+    height, width = images.shape[2:]
+    inverse = inverse_transform(whole, width, height)
+    if inverse is not None:                          # the margins are the whole batch's, since edges depend on them
+        images = resample(images, inverse[samples], margins(inverse, width, height))
+    return _alter(images, drawn)
+
+
+def _check_number(images: Tensor, drawn: Drawn) -> None:
+    numbers = {len(values) for values in drawn if values is not None}
+    if numbers - {len(images)}:
+        raise ValueError(f"{len(images)} images were given to augment, but numbers drawn for {max(numbers)}")
+
+
+def _alter(images: Tensor, drawn: Drawn) -> Tensor:
+    """What leaves pixels in their places."""
     colour = colour_transform(drawn, images.shape[1])
     if colour is not None:
         images = recolour(images, colour)
@@ -59,23 +75,23 @@ def filter_bank() -> Tensor:
 
 
 BANK = filter_bank()
-_POWER = torch.tensor([10, 1, 1, 1], dtype=torch.float64) / 13          # expected power of natural images in each band
+POWER = torch.tensor([10, 1, 1, 1], dtype=torch.float64) / 13          # expected power of natural images in each band
 
 
 def filter_bands(x: Tensor, factors: Tensor) -> Tensor:
     """x [N, C, H, W] with its bands amplified by `factors` [N, 4], at about the same power; mirrored at the edges."""
     n, channels, height, width = x.shape
-    taps = (_gains(factors) @ BANK).to(x).repeat_interleave(channels, 0)                          # [N C, 43]
+    taps = (band_gains(factors) @ BANK).to(x).repeat_interleave(channels, 0)                          # [N C, 43]
     x = mirrored(x, BANK.shape[1] // 2).reshape(1, n * channels, *(s + BANK.shape[1] - 1 for s in (height, width)))
     x = conv2d(x, taps[:, None, None, :], groups=len(taps))
     x = conv2d(x, taps[:, None, :, None], groups=len(taps))
     return x.reshape(n, channels, height, width)
 
 
-def _gains(factors: Tensor) -> Tensor:
+def band_gains(factors: Tensor) -> Tensor:
     """Every band's factor alone leaves the expected power as it was; the gains [N, 4] are the product over the four."""
     each = torch.where(torch.eye(4, dtype=torch.bool), factors.double()[:, None], 1)              # [N, factor, band]
-    return (each / (each.square() @ _POWER).sqrt()[..., None]).prod(1)
+    return (each / (each.square() @ POWER).sqrt()[..., None]).prod(1)
 
 
 def mirrored(x: Tensor, margin: int) -> Tensor:
