@@ -81,7 +81,7 @@ POWER = torch.tensor([10, 1, 1, 1], dtype=torch.float64) / 13          # expecte
 def filter_bands(x: Tensor, factors: Tensor) -> Tensor:
     """x [N, C, H, W] with its bands amplified by `factors` [N, 4], at about the same power; mirrored at the edges."""
     n, channels, height, width = x.shape
-    taps = (band_gains(factors) @ BANK).to(x).repeat_interleave(channels, 0)                          # [N C, 43]
+    taps = (band_gains(factors) @ BANK).to(x).repeat_interleave(channels, 0)                      # [N C, 43]
     x = mirrored(x, BANK.shape[1] // 2).reshape(1, n * channels, *(s + BANK.shape[1] - 1 for s in (height, width)))
     x = conv2d(x, taps[:, None, None, :], groups=len(taps))
     x = conv2d(x, taps[:, None, :, None], groups=len(taps))
