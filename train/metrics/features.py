@@ -71,3 +71,14 @@ class Gaussian:
     def covariance(self) -> Tensor:
         """Divided by the number of features, not by one less: float64 [F, F]."""
         return self._scatter / self.count
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What `of` makes the same Gaussian from; there must be features."""
+        return {"count": torch.tensor(self.count), "mean": self.mean.clone(), "scatter": self._scatter.clone()}
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor]) -> Gaussian:
+        """From what `tensors` gave."""
+        found = cls()
+        found.count, found.mean, found._scatter = int(tensors["count"]), tensors["mean"], tensors["scatter"]
+        return found
