@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
+from renderer.inspection import Inspection
 from renderer.types import Compare, Latent, MixTable, ModelInfo, RenderRequest, RenderResult, TapInfo, View
 
 IMAGE = "image"                          # the tap that every network ends in
@@ -215,8 +216,29 @@ def fitted(request: RenderRequest, info_a: ModelInfo, info_b: ModelInfo) -> Rend
     if table is not None:
         table = replace(table, rows=rows_within(table.rows, info_b))
     tap = matching_tap(request.tap, info_a.taps, info_b.taps)
-    request = replace(look_at(request, tap), latent=latent, mix=mix, synth=synth, table=table, seeds=request.seeds)
+    request = replace(look_at(request, tap), latent=latent, mix=mix, synth=synth, table=table, seeds=request.seeds,
+                      inspect=_of_layer(request.inspect, info_a, info_b))
     return completed(request, RenderResult(request, info_b))
+
+
+def _of_layer(inspection: Inspection | None, info_a: ModelInfo, info_b: ModelInfo) -> Inspection | None:
+    """An inspection of one of A's layers, of that of B which is most like it."""
+    layer = getattr(inspection, "layer", "")
+    if layer not in layers_of(info_a):
+        return inspection
+    tap = matching_tap(layer + _last_step(info_a), info_a.taps, info_b.taps)
+    return replace(inspection, layer=tap.name.rpartition(".")[0])
+
+
+def layers_of(info: ModelInfo) -> tuple[str, ...]:
+    """The layers with an activation, in network order."""
+    step = _last_step(info)
+    return tuple(tap.name.removesuffix(step) for tap in info.taps if tap.name.endswith(step))
+
+
+def _last_step(info: ModelInfo) -> str:
+    """Of such a layer."""
+    return ".out" if info.family == "stylegan3" else ".act"
 
 
 def rows_within(rows: tuple[int, ...], info: ModelInfo) -> tuple[int, ...]:

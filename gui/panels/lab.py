@@ -13,11 +13,11 @@ from gui import fonts, report, theme, widgets
 from gui.controls import Controls
 from gui.exports import Exporter
 from gui.figures import Figures
-from gui.requests import look_at, shown_name
+from gui.requests import layers_of, look_at, shown_name
 from renderer.inspection import KINDS, Inspection
 from renderer.report import Report
 from renderer.report_files import write_report
-from renderer.types import ModelInfo, RenderRequest, RenderResult
+from renderer.types import RenderRequest, RenderResult
 
 SIDES = {"A": "accent_text", "B": "warning"}         # the two networks' colours, as in the viewer
 SIDE_EMS = 30.0                          # width from which two networks' figures stand side by side
@@ -177,12 +177,6 @@ def _write(found: Report, folder: Path, request: RenderRequest) -> None:
 def purpose(cls: type) -> str:
     """The sentence that its class begins with."""
     return inspect.getdoc(cls).partition("\n\n")[0].replace("\n", " ")
-
-
-def layers_of(info: ModelInfo) -> tuple[str, ...]:
-    """Those with an activation, in network order."""
-    step = ".out" if info.family == "stylegan3" else ".act"
-    return tuple(tap.name.removesuffix(step) for tap in info.taps if tap.name.endswith(step))
 
 
 def has_news(found: Report) -> bool:

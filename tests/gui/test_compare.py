@@ -13,6 +13,7 @@ from gui import comparison, requests
 from gui.reference import Reference
 from renderer.colormaps import BAD, colours
 from renderer.images import load_request
+from renderer.inspection import Droplets
 from renderer.types import (
     Array,
     Checkpoint,
@@ -88,6 +89,16 @@ def test_what_the_other_network_has_no_use_for_is_left_out(infos):
 def test_a_layer_the_other_lacks_is_matched(infos, one, tap, other, wanted):
     request = requests.against(RenderRequest(Checkpoint(f"demo:{one}"), tap=tap), f"demo:{other}")
     assert requests.reference_of(request, infos[one], infos[other]).tap == wanted
+
+
+@pytest.mark.parametrize("one, layer, other, wanted", [
+    ("stylegan1", "b32.conv1", "stylegan2", "b32.conv1"), ("stylegan1", "b128.conv1", "stylegan3-t", "L9_64_12"),
+    ("stylegan3-t", "L3_52_20", "stylegan2", "b32.conv0"), ("stylegan1", "", "stylegan2", "")])
+def test_a_layer_that_is_inspected_is_matched_too(infos, one, layer, other, wanted):
+    request = RenderRequest(Checkpoint(f"demo:{one}"), inspect=Droplets(layer))
+    held = requests.reference_of(requests.against(request, f"demo:{other}"), infos[one], infos[other])
+    assert held.inspect == Droplets(wanted)
+    assert not wanted or wanted in requests.layers_of(infos[other])
 
 
 def test_swapping_twice_changes_nothing(infos):
