@@ -21,6 +21,7 @@ from train.writing import Entry, write_set
 
 KINDS = ("bear", "cat", "hare", "hedgehog")          # by class
 AHEAD = 256                                          # pictures painted before they are taken
+MOST_THREADS = 8                                     # Python runs between their array operations one at a time
 OUTLINE_ANGLES = 2048
 HAIRS_PER_PIXEL = 0.7                                # of the picture's width, around the head: 1.5 to 3 pixels a hair
 HAIR_DEPTH = 0.2                                     # of the ragged outline, heads
@@ -77,12 +78,12 @@ def paint(head: Head, resolution: int) -> np.ndarray:
 
 
 def demo_entries(images: int, resolution: int, seed: int = 0) -> Iterator[Entry]:
-    """The set's pictures as PNG files, each with its class, painted by as many threads as there are processors."""
+    """The set's pictures as PNG files, each with its class, painted by a few threads."""
     def entry(index: int) -> Entry:
         head, file = draw_head(index, resolution, seed), io.BytesIO()
         Image.fromarray(paint(head, resolution)).save(file, "PNG", compress_level=1)       # fur hardly compresses
         return Entry(f"{index:07d}.png", file.getvalue(), head.kind)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as pool:
         for start in range(0, images, AHEAD):
             yield from pool.map(entry, range(start, min(start + AHEAD, images)))
 

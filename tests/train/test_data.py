@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import zipfile
 
 import numpy as np
@@ -15,6 +16,7 @@ from nets.errors import UserError
 from renderer import datasets
 from renderer.datasets import Dataset, UnfitPicture
 from train.data import Shuffle, TrainingSet, to_images
+from train.writing import Entry, write_set
 
 COUNT = 5
 
@@ -185,13 +187,23 @@ def test_four_channels_on_demand(written):
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_the_loader_reads_in_processes_of_its_own(written, start):
-    """Both workers read all the time: with one open file between them they would read each other's bytes."""
     data = TrainingSet(written(listed(range(COUNT))), conditional=True)
     order = Shuffle(len(data), seed=0)
     loader = DataLoader(data, batch_size=4, sampler=order, num_workers=2, multiprocessing_context=start)
     for (pixels, labels), _ in zip(loader, range(25)):
         for one, label in zip(pixels, labels.argmax(1).tolist()):
             assert np.array_equal(one, picture(label).transpose(2, 0, 1))
+
+
+def test_a_forked_process_opens_the_zip_itself(tmp_path):
+    """With one open file between them they would read each other's bytes: it has one place to read at."""
+    write_set(tmp_path / "set.zip", [Entry(f"{i}.png", png(picture(i))) for i in range(COUNT)])
+    pictures = Dataset(tmp_path / "set.zip")
+    place = pictures._archive().fp.tell()
+    fork = multiprocessing.get_context("fork").Process(target=pictures.read, args=(COUNT - 1,))
+    fork.start()
+    fork.join()
+    assert fork.exitcode == 0 and pictures._archive().fp.tell() == place
 
 
 def test_other_files_of_a_set(written):

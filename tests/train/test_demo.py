@@ -88,6 +88,14 @@ def test_fur_is_fine_and_stochastic():
     assert (blocks ** 2).mean() < 0.25 * (change ** 2).mean()
 
 
+def test_the_outline_is_ragged_by_the_hairs():
+    ground = np.full((2, 3), 0.4, np.float32)
+    one = upright(ground=ground)
+    other = one._replace(hairs=1 - one.hairs)
+    bare = [(paint(head, 64) == paint(head, 64)[0, 0]).all(2) for head in (one, other)]
+    assert (bare[0] != bare[1]).sum() > 20
+
+
 def test_kinds_differ_by_their_outline_alone():
     pictures = [paint(upright(kind=kind), 64) for kind in range(len(KINDS))]
     for i in range(len(KINDS)):
