@@ -21,7 +21,9 @@ from nets.config import (
     from_dict,
     kind_of,
 )
-from nets.errors import UserError
+from nets.errors import UserError, one_line
+from train.augment import PIPELINES
+from train.losses import ADVERSARIAL
 from train.phases import LossConfig
 
 BySize = tuple[tuple[int, Any], ...]     # (resolution, value) in rising order: the last one reached counts
@@ -148,6 +150,7 @@ def check(config: TrainConfig) -> None:
     group = config.discriminator.mbstd_group_size
     for batch in [config.batch, *(batch for _, batch in (config.growing.batches if config.growing else ()))]:
         check_batch(batch, config.batch_gpu * batch // config.batch if config.batch > 0 else 0, config.gpus, group)
+    check_choices(config)
     for name, least in ("d_reg_interval", 1), ("g_reg_interval", 1), ("kimg", 0), ("mixing", 0):
         if (value := getattr(config, name)) is not None and not value >= least:
             raise UserError(f"{name} is {value}; it must be at least {least}.")
@@ -157,6 +160,18 @@ def check(config: TrainConfig) -> None:
                         "choose positive ones.")
     if growing and not grows(config.generator):
         raise UserError("these networks do not grow; choose stylegan1, traditional or stylegan2-a to -d.")
+
+
+def check_choices(config: TrainConfig) -> None:
+    """Raises UserError with the first name that stands for nothing."""
+    for what, name, known in (("loss", config.loss.adversarial, ADVERSARIAL),
+                              ("regularizer", config.loss.regularizer, ("r1", "r2", "gp", "none")),
+                              ("augmentation", config.augmentation.mode, ("none", "ada", "fixed")),
+                              ("augmentation pipeline", config.augmentation.pipe, PIPELINES)):
+        if name not in known:
+            raise UserError(one_line(f"there is no {what} '{name}'; choose one of {', '.join(known)}."))
+    if not 0 <= config.augmentation.p <= 1:
+        raise UserError(f"an augmentation probability of {config.augmentation.p} is not between 0 and 1.")
 
 
 def check_batch(batch: int, batch_gpu: int, gpus: int, group: int | None) -> None:

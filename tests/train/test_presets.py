@@ -245,6 +245,19 @@ def test_settings_that_cannot_be(change, message):
         dataclasses.replace(preset("stylegan2", square(64)), **change)
 
 
+@pytest.mark.parametrize("part, change, message", [
+    ("loss", {"adversarial": "l2"}, "there is no loss 'l2'; choose one of nonsaturating, saturating, wgan, hinge"),
+    ("loss", {"regularizer": "r3"}, "there is no regularizer 'r3'; choose one of r1, r2, gp, none"),
+    ("augmentation", {"mode": "some"}, "there is no augmentation 'some'; choose one of none, ada, fixed"),
+    ("augmentation", {"pipe": "abc"}, "there is no augmentation pipeline 'abc'; choose one of blit, "),
+    ("augmentation", {"p": 1.5}, "an augmentation probability of 1.5 is not between 0 and 1"),
+])
+def test_names_that_stand_for_nothing(part, change, message):
+    config = preset("stylegan2", square(64))
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(config, **{part: dataclasses.replace(getattr(config, part), **change)})
+
+
 def test_architectures_are_stylegan2s():
     with pytest.raises(UserError, match="the generator of this preset has no choice of architecture"):
         with_architectures(preset("stylegan3-t", square(64)), g_arch="skip")

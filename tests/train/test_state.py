@@ -196,6 +196,24 @@ def test_a_full_disk_leaves_the_state_before(tmp_path, monkeypatch, fails):
     assert newest_state(tmp_path).state == {"n": 1}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="POSIX limits")
+def test_a_file_that_cannot_grow_leaves_the_state_before(tmp_path):
+    """The system itself refuses, in the middle of the tensors."""
+    import resource
+    save_state(tmp_path, 1, {"n": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(UserError, match="can't be written"):
+            save_state(tmp_path, 2, {"x": torch.zeros(1 << 20)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert newest_state(tmp_path).state == {"n": 1}
+    save_state(tmp_path, 2, {"n": 2})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "state-000000000001.safetensors", "state-000000000002.safetensors"]
+
+
 WRITER = """
 import sys, torch
 from pathlib import Path
