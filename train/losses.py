@@ -69,11 +69,12 @@ def path_lengths(images: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
     return gradient.square().sum(2).mean(1).sqrt()
 
 
-def path_length_penalty(lengths: Tensor, average: Tensor, decay: float = 0.01) -> tuple[Tensor, Tensor]:
+def path_length_penalty(lengths: Tensor, average: Tensor, decay: float = 0.01,
+                        mean: Callable[[Tensor], Tensor] = Tensor.mean) -> tuple[Tensor, Tensor]:
     """((length - a)² [N], a) for `lengths` [N] and a, the scalar moving average, after a step of `decay` towards them.
 
     Twice the mean of the penalty is StyleGAN2's eq. 4. Gradients flow through a; what is kept until the next call is
-    `a.detach()`. It starts at 0.
+    `a.detach()`. It starts at 0. `mean`: of the lengths, where other processes have some too.
     """
-    average = average.lerp(lengths.mean(), decay)
+    average = average.lerp(mean(lengths), decay)
     return (lengths - average).square(), average

@@ -25,6 +25,7 @@ from train.losses import (
     path_lengths,
     squared_gradient,
 )
+from train.processes import mean_over_processes, share_averages
 
 Show = Callable[[Tensor], Tensor]        # images [N, C, H, W] -> what the discriminator is shown of them
 Stats = dict[str, Tensor]                # {'D.real_score': one value per sample [N]}, detached
@@ -79,7 +80,8 @@ class Phases:
         latents, y = latents.take(first), y[first]
         ws = self._ws(latents)
         lengths = path_lengths(self._images(ws, latents), ws, y)
-        penalties, average = path_length_penalty(lengths, average, self.config.pl_decay)
+        penalties, average = path_length_penalty(lengths, average, self.config.pl_decay,
+                                                 lambda lengths: mean_over_processes(lengths.mean()))
         (gain * self.config.pl_weight * penalties.mean()).backward()
         return _stats({"G.path_length": lengths, "G.path_penalty": penalties}), average.detach()
 
@@ -143,7 +145,10 @@ class Phases:
 
     @torch.no_grad()
     def _fakes(self, latents: Latents, moves_averages: bool = False) -> Tensor:
-        return self._images(self._ws(latents, moves_averages), latents, moves_averages)
+        images = self._images(self._ws(latents, moves_averages), latents, moves_averages)
+        if moves_averages:
+            share_averages(self.G)
+        return images
 
     def _score(self, images: Tensor, labels: Tensor | None) -> Tensor:
         return self.D(self.show(images), labels, self.lod)

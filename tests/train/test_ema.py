@@ -21,7 +21,7 @@ def test_the_ramp_keeps_the_half_life_to_a_part_of_the_run(nimg, half_life):
 
 
 def test_parameters_move_and_buffers_are_copied():
-    network, average = (tiny("sg3-t", seed=seed).requires_grad_(True) for seed in (1, 2))
+    network, average = (tiny("sg2-skip", seed=seed).requires_grad_(True) for seed in (1, 2))
     before = copy.deepcopy(average)
     update_ema(average, network, 0.75)
     for (name, mean), old, value in zip(average.named_parameters(), before.parameters(), network.parameters()):

@@ -5,98 +5,24 @@ import copy
 
 import pytest
 import torch
-from stage_checks import to_double
-from tiny_networks import TINY, tiny
+from one_step import NUM, Step, check_close
+from tiny_networks import TINY
 
-from nets.build import build
-from nets.config import DiscriminatorConfig, StyleGAN1DiscriminatorConfig
 from nets.stages import synthesize
-from train.latents import draw_latents
 from train.losses import ADVERSARIAL
-from train.phases import LossConfig, Phases, frozen, replace_nonfinite
-
-NUM = 8
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def discriminator(G, **changes):
-    size = {"img_channels": G.img_channels, "c_dim": G.c_dim, "channel_base": 64, "channel_max": 8}
-    if "sg1" in G.name:
-        config = StyleGAN1DiscriminatorConfig(G.resolution[1], **size, **changes)
-    else:
-        start = getattr(G.config, "start_size", (4, 4))
-        config = DiscriminatorConfig(G.resolution[1], **size, start_size=start, **changes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(7)
-        return build(config)
-
-
-class Step:
-    """Phases of a tiny pair in float64, and all they take."""
-
-    def __init__(self, name="sg2-conditional", lod=None, num=NUM, phases=None, d=None, **config):
-        self.G = tiny(name)
-        self.G.name = name
-        growing = {"architecture": "growing"} if name == "sg2-growing" else {}
-        self.D = discriminator(self.G, **growing, **(d or {}))
-        for network in (self.G, self.D):
-            to_double(network).train().requires_grad_(True)
-        labels = torch.eye(self.G.c_dim)[torch.arange(num) % self.G.c_dim] if self.G.c_dim else None
-        self.latents = draw_latents(self.G, num, labels, seeded(), lod=lod)
-        self.latents = self.latents._replace(noise={k: v.double() for k, v in self.latents.noise.items()})
-        shape = num, self.G.img_channels, *self.G.resolution
-        self.real, self.y = (torch.randn(shape, generator=seeded(seed)).double() for seed in (1, 2))
-        self.labels = labels
-        self.phases = Phases(self.G, self.D, LossConfig(**config), lod=lod, **(phases or {}))
-
-    def gmain(self, samples=slice(None)):
-        return self.phases.generator_main(self.latents.take(samples))
-
-    def greg(self, gain=1):
-        return self.phases.generator_regularizer(self.latents, self.y, torch.zeros((), dtype=torch.float64), gain)[0]
-
-    def dmain(self, samples=slice(None), regularize=False):
-        labels = None if self.labels is None else self.labels[samples]
-        return self.phases.discriminator_main(self.latents.take(samples), self.real[samples], labels, regularize,
-                                              seeded(3))
-
-    def dreg(self, samples=slice(None), gain=1):
-        labels = None if self.labels is None else self.labels[samples]
-        return self.phases.discriminator_regularizer(self.latents.take(samples), self.real[samples], labels, gain,
-                                                     seeded(3))
-
-    def gradients(self, *runs):
-        """{name: gradient} of both networks after `runs`, which start from none."""
-        for network in (self.G, self.D):
-            network.zero_grad(set_to_none=True)
-        for run in runs:
-            run()
-        return {f"{which}.{name}": p.grad.clone() for which, network in (("G", self.G), ("D", self.D))
-                for name, p in network.named_parameters() if p.grad is not None}
-
-
-def check_close(found, expected, factor=1.0):
-    assert found.keys() == expected.keys() and len(found) > 3
-    for name in found:
-        scale = expected[name].abs().max().item() + 1e-30
-        torch.testing.assert_close(found[name], factor * expected[name], rtol=1e-9, atol=1e-9 * factor * scale,
-                                   msg=lambda text, name=name: f"{name}: {text}")
-
+from train.phases import frozen, replace_nonfinite
 
 GROWING = [("sg1", 1.5), ("sg1", 2.0), ("sg2-growing", 0.5), ("sg2-growing", 1.0)]
 
 
 @pytest.mark.parametrize("name, lod", [(name, None) for name in TINY if name != "sg1-lod"] + GROWING)
 def test_each_phase_trains_one_network_of_every_family(name, lod):
-    step = Step(name, lod, num=2)
+    step = Step(name, lod, num=1)
     for run, trained in [(step.gmain, "G"), (step.dmain, "D"), (step.dreg, "D")]:
         gradients = step.gradients(run)
         assert gradients and {key[0] for key in gradients} == {trained}
         assert all(g.isfinite().all() for g in gradients.values())
-        assert sum(g.any().item() for g in gradients.values()) > len(gradients) / 2
+        assert all(g.any() for name, g in gradients.items() if name.endswith("weight"))
     if step.G.config.mapping.num_layers:
         assert {key[0] for key in step.gradients(step.greg)} == {"G"}
 
@@ -135,7 +61,7 @@ def test_path_lengths_see_the_mixed_styles():
     assert len(lengths[0]) == NUM // 2 and not torch.allclose(*lengths)
 
 
-@pytest.mark.parametrize("num, shrink, used", [(8, 2, 4), (8, 1, 8), (8, 4, 2), (1, 2, 1), (4, 8, 1)])
+@pytest.mark.parametrize("num, shrink, used", [(4, 2, 2), (4, 1, 4), (5, 2, 2), (1, 2, 1), (4, 8, 1)])
 def test_path_lengths_of_the_first_part(num, shrink, used):
     step = Step(num=num, pl_batch_shrink=shrink)
     assert len(step.greg()["G.path_length"]) == used
@@ -169,7 +95,7 @@ def test_r1_is_taken_before_what_is_shown():
 
 def test_micro_batches_add_up():
     step = Step()
-    halves = slice(0, 4), slice(4, 8)
+    halves = slice(0, 2), slice(2, 4)
     for run in (step.gmain, step.dmain, step.dreg):
         single = [step.gradients(lambda half=half, run=run: run(half)) for half in halves]
         both = step.gradients(*(lambda half=half, run=run: run(half) for half in halves))

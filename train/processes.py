@@ -1,0 +1,45 @@
+"""What the processes of one run agree on, over torch.distributed. A run of one process has nothing to agree on."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+AVERAGES = ("w_avg", "magnitude_ema")    # buffers that move with each process's own share of the batch
+
+
+def num_processes() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+class _Mean(torch.autograd.Function):
+    """Mean over processes. Every process's loss depends on every x, so the gradient is the mean of theirs."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total / num_processes()
+
+    @staticmethod
+    def backward(ctx, dy: Tensor) -> Tensor:
+        return _Mean.apply(dy)
+
+
+def mean_over_processes(x: Tensor) -> Tensor:
+    """The mean of the processes' x of one shape, on all of them. Differentiable; all of them must then run backward.
+
+    Gradients are those of the mean over processes of the losses.
+    """
+    return x if num_processes() == 1 else _Mean.apply(x)
+
+
+@torch.no_grad()
+def share_averages(G: nn.Module) -> None:
+    """Gives w_avg and StyleGAN3's magnitudes of all processes their mean: what one process would find in the batch."""
+    buffers = [b for name, b in G.named_buffers() if name.rsplit(".", 1)[-1] in AVERAGES]
+    if num_processes() == 1 or not buffers:
+        return
+    mean = mean_over_processes(torch.cat([b.flatten() for b in buffers]))
+    for b, value in zip(buffers, mean.split([b.numel() for b in buffers])):
+        b.copy_(value.reshape(b.shape))
