@@ -4,6 +4,7 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
+import os
 import zipfile
 
 import numpy as np
@@ -197,13 +198,16 @@ def test_the_loader_reads_in_processes_of_its_own(written, start):
 
 def test_a_forked_process_opens_the_zip_itself(tmp_path):
     """With one open file between them they would read each other's bytes: it has one place to read at."""
-    write_set(tmp_path / "set.zip", [Entry(f"{i}.png", png(picture(i))) for i in range(COUNT)])
+    far = bytes(1 << 20)                                 # more than a file's buffer holds, on both sides of z.png
+    write_set(tmp_path / "set.zip", [Entry("a.png", png(picture(0))), Entry("far.bin", far),
+                                     Entry("z.png", png(picture(1))), Entry("farther.bin", far)])
     pictures = Dataset(tmp_path / "set.zip")
-    place = pictures._archive().fp.tell()
-    fork = multiprocessing.get_context("fork").Process(target=pictures.read, args=(COUNT - 1,))
+    shared = pictures._archive().fp.fileno()
+    place = os.lseek(shared, 1 << 19, os.SEEK_SET)
+    fork = multiprocessing.get_context("fork").Process(target=pictures.read, args=(1,))
     fork.start()
     fork.join()
-    assert fork.exitcode == 0 and pictures._archive().fp.tell() == place
+    assert fork.exitcode == 0 and os.lseek(shared, 0, os.SEEK_CUR) == place
 
 
 def test_other_files_of_a_set(written):

@@ -84,6 +84,7 @@ def test_fur_is_fine_and_stochastic():
     other = one._replace(hairs=np.random.RandomState(0).rand(*one.hairs.shape).astype(np.float32))
     change = paint(one, 64).astype(float) - paint(other, 64)
     assert abs(change).max() > 50 and not change[:6].any()
+    assert abs(change[40:43, 26:38]).max() > 20                          # the chin's fur, not only the outline
     blocks = change.reshape(8, 8, 8, 8, 3).mean((1, 3))
     assert (blocks ** 2).mean() < 0.25 * (change ** 2).mean()
 
