@@ -66,9 +66,9 @@ def sliced_wasserstein(a: Tensor, b: Tensor, generator: torch.Generator, directi
 
     On a line the best transport pairs points in order (Rabin et al. 2011). Directions come from a CPU `generator`.
     """
-    drawn = F.normalize(torch.randn(a.shape[1], directions, generator=generator), dim=0).to(a)
-    distances = [(p.sort(dim=0).values - q.sort(dim=0).values).abs().mean(dim=0)
-                 for p, q in ((a @ part, b @ part) for part in drawn.split(max(1, CHUNK // len(a)), dim=1))]
+    drawn = F.normalize(torch.randn(a.shape[1], directions, generator=generator), dim=0).T.to(a)
+    distances = [(p.sort(dim=1).values - q.sort(dim=1).values).abs().mean(dim=1)
+                 for p, q in ((part @ a.T, part @ b.T) for part in drawn.split(max(1, CHUNK // len(a))))]
     return torch.cat(distances).double().mean().item()
 
 
