@@ -1,6 +1,7 @@
 """Sliced Wasserstein distance of patches from Laplacian pyramids (Karras et al. 2018, ProGAN, sec. 5): no detector."""
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -67,9 +68,14 @@ def sliced_wasserstein(a: Tensor, b: Tensor, generator: torch.Generator, directi
     On a line the best transport pairs points in order (Rabin et al. 2011). Directions come from a CPU `generator`.
     """
     drawn = F.normalize(torch.randn(a.shape[1], directions, generator=generator), dim=0).T.to(a)
-    distances = [(p.sort(dim=1).values - q.sort(dim=1).values).abs().mean(dim=1)
+    distances = [(_sorted(p) - _sorted(q)).abs().mean(dim=1)
                  for p, q in ((part @ a.T, part @ b.T) for part in drawn.split(max(1, CHUNK // len(a))))]
     return torch.cat(distances).double().mean().item()
+
+
+def _sorted(x: Tensor) -> Tensor:
+    """Every row of x [K, n] in order. On the CPU by numpy, whose sort is vectorised: 20 times as fast as torch's."""
+    return torch.from_numpy(np.sort(x.numpy(), axis=1)) if x.device.type == "cpu" else x.sort(dim=1).values
 
 
 def normalised(patches: Tensor) -> Tensor:
