@@ -54,7 +54,7 @@ def test_everything_a_state_may_hold_comes_back(tmp_path):
     assert_same(found, state)
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, {(1, 2): 3}, 1j], ids=repr)
+@pytest.mark.parametrize("value", [object(), {1, 2}, {(1, 2): 3}, 1j], ids=lambda value: type(value).__name__)
 def test_what_cannot_be_kept_is_refused(tmp_path, value):
     with pytest.raises(TypeError, match="state.here.0 is of type .*which a state cannot hold"):
         save_state(tmp_path, 0, {"here": [value]})
