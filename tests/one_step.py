@@ -44,7 +44,7 @@ class Step:
         self.latents = self.latents._replace(noise={k: v.double() for k, v in self.latents.noise.items()})
         shape = num, self.G.img_channels, *self.G.resolution
         self.real, self.y = (torch.randn(shape, generator=seeded(seed)).double() for seed in (1, 2))
-        self.labels = labels
+        self.labels, self.between = labels, torch.rand(num, generator=seeded(3)).double()
         self.phases = Phases(self.G, self.D, LossConfig(**config), lod=lod, **(phases or {}))
 
     def gmain(self, samples=slice(None)):
@@ -57,12 +57,12 @@ class Step:
     def dmain(self, samples=slice(None), regularize=False):
         labels = None if self.labels is None else self.labels[samples]
         return self.phases.discriminator_main(self.latents.take(samples), self.real[samples], labels, regularize,
-                                              seeded(3))
+                                              self.between[samples])
 
     def dreg(self, samples=slice(None), gain=1):
         labels = None if self.labels is None else self.labels[samples]
         return self.phases.discriminator_regularizer(self.latents.take(samples), self.real[samples], labels, gain,
-                                                     seeded(3))
+                                                     self.between[samples])
 
     def gradients(self, *runs):
         """{name: gradient} of both networks after `runs`, which start from none."""

@@ -12,7 +12,8 @@ MAY_IMPORT = {
     "renderer": {"nets", "cuda_ops"},
     "nets": {"cuda_ops"},
     "cuda_ops": set(),
-    "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images", "renderer.datasets"},
+    "train": {"nets", "cuda_ops", "renderer.measures", "renderer.images", "renderer.datasets",
+              "renderer.device"},
 }
 TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
     "arrays", "batch", "colormaps", "content", "images", "inspect_options", "inspection", "labels", "many",

@@ -47,14 +47,12 @@ def squared_gradient(scores: Tensor, images: Tensor) -> Tensor:
     return gradient.square().sum((1, 2, 3))
 
 
-def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor,
-                     generator: torch.Generator | None = None) -> Tensor:
-    """10 (|dD/dx| - 1)² at a random point between every real and fake image [N, C, H, W] -> [N].
+def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, between: Tensor) -> Tensor:
+    """10 (|dD/dx| - 1)² at a point between every real and fake image [N, C, H, W] -> [N].
 
-    Gulrajani et al. 2017 sec. 4. `score`: images -> [N, 1]; the points are drawn on the CPU from `generator`.
+    Gulrajani et al. 2017 sec. 4. `score`: images -> [N, 1]; `between` [N]: where, uniform from 0, the real one, to 1.
     """
-    t = torch.rand(len(real), 1, 1, 1, generator=generator).to(real)
-    between = real.lerp(fake, t).detach().requires_grad_()
+    between = real.lerp(fake, between.to(real)[:, None, None, None]).detach().requires_grad_()
     return 10 * (squared_gradient(score(between), between).sqrt() - 1).square()
 
 

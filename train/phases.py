@@ -86,29 +86,29 @@ class Phases:
         return _stats({"G.path_length": lengths, "G.path_penalty": penalties}), average.detach()
 
     def discriminator_main(self, latents: Latents, real: Tensor, labels: Tensor | None, regularize: bool = False,
-                           generator: torch.Generator | None = None) -> Stats:
+                           between: Tensor | None = None) -> Stats:
         """Fakes, which move w_avg and StyleGAN3's magnitudes, then reals [N, C, H, W] with their labels [N, c_dim].
 
         `regularize`: with the regulariser, at gain 1, in the same passes (StyleGAN1; StyleGAN2's configs A and B).
-        `generator`: see `discriminator_regularizer`.
+        `between`: see `discriminator_regularizer`.
         """
         fake, kind = self._fakes(latents, moves_averages=True), self.config.regularizer if regularize else "none"
         stats = self._judge(fake, latents.c, "fake", self._loss.fake, kind == "r2")
         stats |= self._judge(real, labels, "real", self._loss.real, kind == "r1")
-        return stats | (self._judge_between(real, fake, labels, 1, generator) if kind == "gp" else {})
+        return stats | (self._judge_between(real, fake, labels, 1, between) if kind == "gp" else {})
 
     def discriminator_regularizer(self, latents: Latents, real: Tensor, labels: Tensor | None, gain: float = 1,
-                                  generator: torch.Generator | None = None) -> Stats:
+                                  between: Tensor | None = None) -> Stats:
         """R1 over `real`, R2 over images of `latents`, or the gradient penalty at points between the two.
 
-        `generator`: the CPU's, of those points.
+        `between` [N]: where these are, uniform in 0 .. 1; only the gradient penalty reads it.
         """
         kind = self.config.regularizer
         if kind == "r1":
             return self._judge(real, labels, "real", None, True, gain)
         if kind == "r2":
             return self._judge(self._fakes(latents), latents.c, "fake", None, True, gain)
-        return self._judge_between(real, self._fakes(latents), labels, gain, generator) if kind == "gp" else {}
+        return self._judge_between(real, self._fakes(latents), labels, gain, between) if kind == "gp" else {}
 
     def _judge(self, images: Tensor, labels: Tensor | None, name: str, loss: Loss | None, is_penalized: bool,
                gain: float = 1) -> Stats:
@@ -123,8 +123,8 @@ class Phases:
         return _stats({f"D.{name}_score": scores} | losses)
 
     def _judge_between(self, real: Tensor, fake: Tensor, labels: Tensor | None, gain: float,
-                       generator: torch.Generator | None) -> Stats:
-        penalties = gradient_penalty(lambda images: self._score(images, labels), real, fake, generator)
+                       between: Tensor) -> Stats:
+        penalties = gradient_penalty(lambda images: self._score(images, labels), real, fake, between)
         (gain * penalties.mean()).backward()
         return _stats({"D.penalty": penalties})
 
