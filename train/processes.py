@@ -12,6 +12,11 @@ def num_processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank() -> int:
+    """Which of them this one is, from 0."""
+    return dist.get_rank() if num_processes() > 1 else 0
+
+
 class _Mean(torch.autograd.Function):
     """Mean over processes. Every process's loss depends on every x, so the gradient is the mean of theirs."""
 
@@ -43,3 +48,23 @@ def share_averages(G: nn.Module) -> None:
     mean = mean_over_processes(torch.cat([b.flatten() for b in buffers]))
     for b, value in zip(buffers, mean.split([b.numel() for b in buffers])):
         b.copy_(value.reshape(b.shape))
+
+
+@torch.no_grad()
+def total_over_processes(x: Tensor) -> Tensor:
+    """The sum of the processes' x of one shape, on all of them."""
+    if num_processes() > 1:
+        x = x.clone()
+        dist.all_reduce(x)
+    return x
+
+
+@torch.no_grad()
+def share_gradients(network: nn.Module) -> None:
+    """Gives every process the mean of all gradients. Those that are None have to be so on all of them."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if num_processes() == 1 or not gradients:
+        return
+    mean = total_over_processes(torch.cat([g.flatten() for g in gradients])) / num_processes()
+    for gradient, value in zip(gradients, mean.split([g.numel() for g in gradients])):
+        gradient.copy_(value.reshape(gradient.shape))
