@@ -21,7 +21,7 @@ class Events:
     """
 
     def __init__(self, folder: Path):
-        self._folder, self._files = folder, 0
+        self._folder = folder
         self._writer: EventsWriter | None = None
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
@@ -50,5 +50,6 @@ class Events:
             raise
 
     def _open(self) -> EventsWriter:
-        self._files += 1
-        return EventsWriter(str(self._folder / "events"), f".{os.getpid()}.{self._files}")
+        """Another name than all before: its writer would empty the file of one opened in the same second."""
+        number = len(list(self._folder.glob("events.out.tfevents.*")))
+        return EventsWriter(str(self._folder / "events"), f".{os.getpid()}.{number}")

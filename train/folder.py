@@ -14,17 +14,19 @@ import time
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nets.errors import UserError, one_line
 from nets.replacing import replacing
-from train.events import Events
 from train.grids import save_grid
 from train.lock import Lock
 from train.stats import append, append_stats, rewind_stats
 from train.status import Status
+
+if TYPE_CHECKING:
+    from train.events import Events
 
 FORMAT_VERSION = 1
 CONFIG, LOG, PAUSE, STOP = "config.json", "log.txt", "pause", "stop"
@@ -42,7 +44,7 @@ class RunFolder:
         self._quiet, self._failing = quiet, set()
         self._lock = Lock(path / "lock")
         self._remove_left_overs()
-        self._events = Events(path)
+        self._events: Events | None = None
         self._status = Status(path, self._attempt)
 
     @classmethod
@@ -83,7 +85,8 @@ class RunFolder:
         if not self._status.has_ended:
             self.status(state="stopped")
         self._status.close()
-        self._events.close()
+        if self._events:
+            self._events.close()
         self._lock.close()
 
     # -- words and numbers --------------------------------------------------------------------------------------------
@@ -98,12 +101,12 @@ class RunFolder:
     def add_stats(self, values: Mapping[str, float]) -> None:
         """One line of stats.jsonl, with "images" in it, and TensorBoard scalars; what is not finite is left out."""
         self._attempt("stats.jsonl", lambda: append_stats(self.path, values))
-        self._attempt("TensorBoard events", lambda: self._events.add(int(values["images"]), values))
+        self._attempt("TensorBoard events", lambda: self._tensorboard().add(int(values["images"]), values))
 
     def rewind(self, images: int) -> None:
         """Drops the statistics of more than `images` shown: a run that is continued there finds them anew."""
         self._attempt("stats.jsonl", lambda: rewind_stats(self.path, images))
-        self._attempt("TensorBoard events", lambda: self._events.purge(images + 1))
+        self._attempt("TensorBoard events", lambda: self._tensorboard().purge(images + 1))
 
     def status(self, **changes: Any) -> None:
         """Changes entries of status.json: state, doing, images, total_images, error. Cheap; see `Status`."""
@@ -148,6 +151,12 @@ class RunFolder:
             return None
         self._failing.discard(what)
         return result
+
+    def _tensorboard(self) -> Events:
+        if self._events is None:
+            from train.events import Events  # late: it takes seconds to import
+            self._events = Events(self.path)
+        return self._events
 
     def _print(self, lines: str) -> None:
         if self._quiet or sys.stdout is None:

@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from renderer.images import grid, write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCREEN = 7680, 4320                      # pixels across and down, divided by a picture's
 COLUMNS, ROWS = (7, 32), (4, 32)         # fewest and most
@@ -29,7 +30,7 @@ def grid_layout(size: tuple[int, int]) -> Layout:
 
 def to_pixels(images: Tensor) -> np.ndarray:
     """Images in [-1, 1], of any shape -> uint8, round(127.5 x + 127.5), clipped; NaN is 0."""
-    return (images.float() * 127.5 + 127.5).nan_to_num(0).round().clip(0, 255).to(torch.uint8).cpu().numpy()
+    return (images.float() * 127.5 + 127.5).nan_to_num(0).round().clip(0, 255).byte().cpu().numpy()
 
 
 def save_grid(path: Path, pictures: np.ndarray, columns: int) -> Path:
