@@ -48,6 +48,10 @@ class TrainingSet(torch.utils.data.Dataset):
         drawn = torch.randint(len(self._kept), (count,), generator=generator)
         return self._labels.rows(torch.from_numpy(self._kept)[drawn])
 
+    def labels_of(self, indices: np.ndarray) -> Tensor:
+        """float32 [count, label_width] of these numbers of pictures, none of which is read."""
+        return self._labels.rows(torch.from_numpy(self._kept[indices % len(self._kept)]))
+
     def check(self) -> Iterator[str | None]:
         """Reads every picture: None for one that can be trained with, or else the line that says why it cannot."""
         for kept in self._kept:
