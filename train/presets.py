@@ -164,11 +164,13 @@ PRESETS: dict[str, Preset] = {
 
 # -- from the table to a run ------------------------------------------------------------------------------------------
 
-def preset(name: str, data: Data, gpus: int = 1, batch: int | None = None) -> TrainConfig:
+def preset(name: str, data: Data, gpus: int = 1, batch: int | None = None, batch_gpu: int | None = None,
+           mbstd_group: int | None = None) -> TrainConfig:
     """The run that preset `name`, a key of PRESETS, means for a data set on `gpus` processes.
 
     `batch`: instead of the preset's, at the full resolution; smaller ones keep their proportion to it. What depends on
-    the batch follows it. Raises UserError on an unknown name, on pictures the networks cannot have, and on numbers that
+    the batch follows it. `batch_gpu`: default all of a process's share at a time; `mbstd_group`: instead of the
+    preset's. Raises UserError on an unknown name, on pictures the networks cannot have, and on numbers that
     do not go together.
     """
     if name not in PRESETS:
@@ -179,15 +181,17 @@ def preset(name: str, data: Data, gpus: int = 1, batch: int | None = None) -> Tr
     batch = usual if batch is None else batch
     if batch < 1 or batch % gpus:
         raise UserError(f"a batch of {batch} cannot be dealt out to {gpus} GPU(s); choose a multiple of {gpus}.")
-    return _complete(chosen, data, Situation(resolution, math.prod(data.size), batch, gpus), usual)
+    chosen = chosen if mbstd_group is None else dataclasses.replace(chosen, mbstd_group=mbstd_group)
+    at = Situation(resolution, math.prod(data.size), batch, gpus)
+    return _complete(chosen, data, at, usual, batch // gpus if batch_gpu is None else batch_gpu)
 
 
-def _complete(chosen: Preset, data: Data, at: Situation, usual_batch: int) -> TrainConfig:
+def _complete(chosen: Preset, data: Data, at: Situation, usual_batch: int, batch_gpu: int) -> TrainConfig:
     lr = _value(chosen.lr, at)
     generator, discriminator = chosen.networks(chosen, data, int(_value(chosen.mbstd_group, at)), at)
     loss = LossConfig(gamma=_value(chosen.gamma, at), always_moves_w_avg=chosen.always_moves_w_avg)
     return TrainConfig(
-        generator, discriminator, at.batch, at.batch // at.gpus, Adam(lr),
+        generator, discriminator, at.batch, batch_gpu, Adam(lr),
         Adam(lr if chosen.d_lr is None else _value(chosen.d_lr, at)), at.gpus, loss, chosen.d_reg_interval,
         chosen.g_reg_interval, chosen.mixing, Ema(_value(chosen.ema_kimg, at), chosen.ema_ramp),
         _scaled(chosen.growing, at.batch / usual_batch), Augmentation(chosen.augment), chosen.blur)
