@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 # What a run may be doing that others bring about; anything else is computing.
 PICTURES = "waiting for pictures"
-PROCESSES = "waiting for the other processes"
+PROCESSES = "from all processes"               # as in "gradients of G main, from all processes"
 METRIC = "measuring"                     # as in "measuring swd"
 
 HINTS = {
@@ -73,7 +73,7 @@ class Watchdog:
         self._closed.set()
 
     def _hint(self) -> str:
-        known = next((hint for start, hint in HINTS.items() if self._doing.startswith(start)), None)
+        known = next((hint for words, hint in HINTS.items() if words in self._doing), None)
         return known or (FIRST_STEP if self._step == self._first_step else COMPUTING)
 
     def _watch(self) -> None:

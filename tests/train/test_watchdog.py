@@ -48,7 +48,7 @@ def test_a_line_a_minute(watched):
 
 @pytest.mark.parametrize("doing, step, hint", [
     ("G main", 12, FIRST_STEP), ("G main", 13, COMPUTING), (PICTURES, 12, HINTS[PICTURES]),
-    (PROCESSES, 13, HINTS[PROCESSES]), (f"{METRIC} fid50k_full", 13, HINTS[METRIC])])
+    (f"gradients of G main, {PROCESSES}", 13, HINTS[PROCESSES]), (f"{METRIC} fid50k_full", 13, HINTS[METRIC])])
 def test_hints(watched, doing, step, hint):
     watched[0].now("saving", step=12)
     watched[0].now(doing, step)
@@ -66,10 +66,10 @@ def test_nothing_is_expected_before_the_start_nor_in_a_pause(watched):
 def test_a_process_of_several_says_which_it_is():
     lines, clock = [], Clock()
     with Watchdog(lines.append, 60, rank=3, clock=clock) as watch:
-        watch.now(PROCESSES, 5)
+        watch.now(f"gradients of D main, {PROCESSES}", 5)
         clock.seconds += 60
         watch.check()
-    assert lines[0].startswith("process 3, step 5: waiting for the other processes for 60 s (")
+    assert lines[0].startswith("process 3, step 5: gradients of D main, from all processes for 60 s (")
 
 
 def test_its_thread_looks_by_itself(monkeypatch):
