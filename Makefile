@@ -30,7 +30,7 @@ test-all: $(VENV)/.installed
 	$(PYTHON) -m pytest -m "" $(PARALLEL) $(TESTS)
 
 benchmark: $(VENV)/.installed
-	@for name in ops networks resume strip window; do $(PYTHON) -m benchmarks.$$name || exit 1; done
+	@for name in ops networks resume strip window training; do $(PYTHON) -m benchmarks.$$name || exit 1; done
 
 screenshots: $(VENV)/.installed
 	@sh .ci/system-packages test
