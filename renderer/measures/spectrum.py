@@ -116,6 +116,11 @@ class Average:
         self._sums = Sums(*(a + b for a, b in zip(self._sums, sums)))
 
     @property
+    def sums(self) -> Sums:
+        """Everything added so far, as `add` takes it."""
+        return self._sums
+
+    @property
     def channels(self) -> int:
         """How many were added, of all signals."""
         return self._sums.channels

@@ -1,10 +1,11 @@
 """How far apart the average power spectra of real and of generated images are, in dB (after StyleGAN3 app. A)."""
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from nets.errors import UserError
-from renderer.measures.spectrum import FLOOR, Average
+from renderer.measures.spectrum import FLOOR, Average, Sums
 
 
 class Spectra:
@@ -20,6 +21,16 @@ class Spectra:
 
     def add_fake(self, images: Tensor) -> None:
         _add(self.fake, images)
+
+    def real_tensors(self) -> dict[str, Tensor]:
+        """What `set_real` takes for the real images added so far."""
+        return {name: torch.as_tensor(value, dtype=torch.float64) for name, value in self.real.sums._asdict().items()}
+
+    def set_real(self, tensors: dict[str, Tensor]) -> None:
+        """Real images are those of which `real_tensors` gave these."""
+        self.real = Average(self.real.size, rate=self.real.rate, interp=1)
+        self.real.add(Sums(tensors["power"], tensors["cross"], int(tensors["channels"]), tensors["values"].item(),
+                           tensors["squares"].item()))
 
     def difference(self) -> float:
         """Mean over all frequencies of |10 log10(S_fake / S_real)|, both whitened by the real mean and deviation.

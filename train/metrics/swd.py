@@ -41,6 +41,22 @@ class Patches:
         y, x = (torch.randint(size, shape, generator=self._generator).to(level.device) for size in windows.shape[2:4])
         return windows[torch.arange(len(level), device=level.device)[:, None], :, y, x].flatten(0, 1)
 
+    @property
+    def count(self) -> int:
+        """Patches of each level."""
+        return sum(len(part) for part in next(iter(self._levels.values()), []))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What `of` makes the same patches from: each level's shorter side -> [n, C, 7, 7]."""
+        return {str(side): torch.cat(parts) for side, parts in self._levels.items()}
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor]) -> Patches:
+        """From what `tensors` gave, whatever else is among it; for comparing, not for adding to."""
+        found = cls(torch.Generator())
+        found._levels = {int(side): [patches] for side, patches in tensors.items() if side.isdigit()}
+        return found
+
     def levels(self) -> dict[int, Tensor]:
         """From fine to coarse: the shorter side in pixels -> normalised patches [n, C 49]."""
         return {side: normalised(torch.cat(self._levels[side])) for side in sorted(self._levels, reverse=True)}
