@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import time
+import traceback
 import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -76,8 +77,11 @@ class RunFolder:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, Exception) and not self._status.has_ended:
-            self.status(state="failed", error=one_line(str(error)) or kind.__name__)
+        if isinstance(error, Exception):
+            is_plain = isinstance(error, UserError)
+            self._log(_stamped(str(error) if is_plain else "".join(traceback.format_exception(error))))
+            if not self._status.has_ended:
+                self.status(state="failed", error=one_line(str(error)) or kind.__name__)
         self.close()
 
     def close(self) -> None:
@@ -93,9 +97,8 @@ class RunFolder:
 
     def say(self, text: str) -> None:
         """Adds lines to log.txt, each with the time, and prints them unless quiet. Raises nothing."""
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S ")
-        lines = "".join(f"{stamp}{line}\n" for line in text.splitlines())
-        self._attempt(LOG, lambda: append(self.path / LOG, lines))
+        lines = _stamped(text)
+        self._log(lines)
         self._print(lines)
 
     def add_stats(self, values: Mapping[str, float]) -> None:
@@ -147,10 +150,14 @@ class RunFolder:
             if what not in self._failing:
                 self._failing.add(what)
                 reason = getattr(error, "strerror", None) or error
-                (self._print if what == LOG else self.say)(f"{what} cannot be written, the run goes on: {reason}\n")
+                line = f"{what} cannot be written, the run goes on: {reason}"
+                self._print(_stamped(line)) if what == LOG else self.say(line)
             return None
         self._failing.discard(what)
         return result
+
+    def _log(self, lines: str) -> None:
+        self._attempt(LOG, lambda: append(self.path / LOG, lines))
 
     def _tensorboard(self) -> Events:
         if self._events is None:
@@ -181,7 +188,8 @@ def read_config(path: Path) -> dict[str, Any]:
         config = json.loads((path / CONFIG).read_bytes())
         version = config["format_version"]
     except FileNotFoundError:
-        raise UserError(f"{path}: is no run's folder, it has no {CONFIG}") from None
+        reason = f"is no run's folder, it has no {CONFIG}" if path.exists() else "is not there"
+        raise UserError(f"{path}: {reason}") from None
     except OSError as error:
         raise UserError(f"{path}: {CONFIG} cannot be read: {error.strerror or error}") from None
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -231,6 +239,11 @@ def _numbers(outdir: Path):
 def _write_config(path: Path, config: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _stamped(text: str) -> str:
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S ")
+    return "".join(f"{stamp}{line}\n" for line in text.splitlines())
 
 
 def _discard_stdout() -> None:

@@ -48,8 +48,9 @@ class Lock:
         self._close()
 
     def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
         with contextlib.suppress(OSError):
-            os.close(self._descriptor)
+            os.close(descriptor)
 
     def _sign(self) -> None:
         with contextlib.suppress(OSError):               # a full disk: it is held all the same

@@ -28,7 +28,8 @@ class Status:
         self._path, self._attempt = folder / FILE, attempt
         self._content = {"state": "starting", "doing": "", "images": 0, "total_images": None, "pid": os.getpid(),
                          "host": socket.gethostname(), "started": time.time(), "error": None}
-        self._lock, self._closed, self._written = threading.Lock(), threading.Event(), 0.0
+        # re-entrant: a signal's handler may come while it is held
+        self._lock, self._closed, self._written = threading.RLock(), threading.Event(), 0.0
         self._write()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._heart.start()
@@ -56,7 +57,7 @@ class Status:
             self._write()
 
     def _write(self) -> None:
-        with self._lock:                 # one writer at a time: they would share the temporary file
+        with self._lock:                 # one thread at a time: they would share the temporary file
             self._written = time.monotonic()
             content = json.dumps(self._content | {"updated": time.time()}).encode()
             self._attempt(FILE, lambda: write_whole(self._path, lambda file: file.write(content)))

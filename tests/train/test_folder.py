@@ -86,6 +86,11 @@ def test_what_is_no_run_is_refused(tmp_path, content, expected):
     assert not (tmp_path / "lock").exists()
 
 
+def test_what_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="is not there"):
+        RunFolder.open(tmp_path / "missing")
+
+
 def test_an_unwritable_place_is_refused(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     for outdir in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -376,6 +381,29 @@ def test_how_it_ended_stays(tmp_path, error, state, line):
             if error:
                 raise error
     assert (status_of(folder.path)["state"], status_of(folder.path)["error"]) == (state, line)
+    log = (folder.path / "log.txt").read_text() if state == "failed" else ""
+    assert ("Traceback" in log and type(error).__name__ in log) == (state == "failed")
+
+
+def test_an_error_for_people_is_a_line_of_the_log(tmp_path, capsys):
+    with pytest.raises(UserError), RunFolder.create(tmp_path, "a", {}) as folder:
+        raise UserError("set.zip: is gone")
+    assert (folder.path / "log.txt").read_text()[20:] == "set.zip: is gone\n"
+    assert status_of(folder.path)["error"] == "set.zip: is gone" and capsys.readouterr().out == ""
+
+
+@posix
+def test_a_signal_in_the_middle_of_a_change_may_change_it_too(folder):
+    """Its handler runs in the thread that holds the status."""
+    folder._status._attempt = lambda name, action: (action(), signal.raise_signal(signal.SIGUSR1))
+    calls, before = [], signal.signal(signal.SIGUSR1, lambda *_: calls or (calls.append(1),
+                                                                           folder.status(state="stopped")))
+    try:
+        folder.status(state="running")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        folder._status._attempt = folder._attempt
+    assert calls and status_of(folder.path)["state"] == "stopped"
 
 
 @pytest.mark.parametrize("state", ["finished", "failed", "stopped"])
