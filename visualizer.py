@@ -4,16 +4,15 @@ Exit status 0, or 1 with exactly one line on standard error.
 """
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MISSING = "the Python package '{}' is not installed here: run `make run` once, then use .venv/bin/python"
+from nets.command_line import MISSING, Parser, guarded
+
 try:
     from nets.errors import CheckpointError, UserError, one_line
     from renderer import arrays, batch, inspect_options, options
@@ -37,56 +36,8 @@ FILE is a path, a URL, or a built-in network such as demo:stylegan2.
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """Reports a usage error as one line, as every other error."""
-
-    def error(self, message: str):
-        raise UserError(f"{self.prog}: {message} (see {self.prog} --help)")
-
-
 def main(argv: list[str]) -> int:
-    try:
-        with flushed_output():
-            if argv and argv[0] in COMMANDS:
-                warnings.simplefilter("ignore")      # standard error carries one line or none
-                run_command(argv)
-                return 0
-            return open_window(argv)
-    except KeyboardInterrupt:
-        return fail("interrupted")
-    except Exception as error:
-        return fail(sentence(error))
-
-
-@contextmanager
-def flushed_output() -> Iterator[None]:
-    """Standard output that cannot be written is an error here; at the interpreter's end it would be several lines."""
-    error = None
-    try:
-        yield
-    except BrokenPipeError as broken:                # at once, where output is not buffered
-        error = broken
-    finally:
-        try:
-            if sys.stdout:
-                sys.stdout.flush()
-        except OSError as unwritten:
-            error = unwritten
-        if error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise UserError(f"standard output cannot be written: {error.strerror}") from None
-
-
-def fail(line: str) -> int:
-    print(line, file=sys.stderr)
-    return 1
-
-
-def sentence(error: Exception) -> str:
-    """One line for any exception; unforeseen ones keep their type's name."""
-    if isinstance(error, ModuleNotFoundError):
-        return MISSING.format(error.name)
-    return one_line(str(error) if isinstance(error, UserError) else f"unexpected {type(error).__name__}: {error}")
+    return guarded(lambda: run_command(argv) if argv and argv[0] in COMMANDS else open_window(argv))
 
 
 def open_window(argv: list[str]) -> int:
@@ -99,10 +50,12 @@ def open_window(argv: list[str]) -> int:
 
 # -- commands ---------------------------------------------------------------------------------------------------------
 
-def run_command(argv: list[str]) -> None:
+def run_command(argv: list[str]) -> int:
+    warnings.simplefilter("ignore")      # standard error carries one line or none
     args = command_parser().parse_args(argv)
     run = {"info": info, "render": render, "inspect": inspect, "score": score, "convert": convert, "doctor": doctor}
     run[args.command](args)
+    return 0
 
 
 @contextmanager

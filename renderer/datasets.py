@@ -5,6 +5,8 @@ import io
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -59,6 +61,18 @@ class Dataset:
             raise UnfitPicture(f"{self.path}: {self.names[index]} is {width}x{height}, the others are {w}x{h}")
         return picture
 
+    def glance(self, index: int) -> tuple[int, int, int]:
+        """(H, W, C) by the header alone, far quicker than `read`. Raises UnfitPicture.
+
+        A file in a folder that does not end as its format does is read in full, for what it holds may be cut.
+        """
+        name = self.names[index]
+        with self._picked(name, whole=False) as (image, file):
+            if self._is_folder and not _ends_well(image.format, file):
+                return self._picture(name).shape
+            width, height = image.size
+            return height, width, len(self._target(image.mode))
+
     def read_bytes(self, name: str) -> bytes | None:
         """What a file beside the pictures holds, such as dataset.json; None where there is none. Raises UserError."""
         try:
@@ -82,23 +96,35 @@ class Dataset:
         raise UserError(f"none of its {len(self)} pictures can be read; the first: {problem}")
 
     def _picture(self, name: str) -> np.ndarray:
-        where = f"{self.path}: {name}"
-        try:
-            with self._open(name) as file, Image.open(file, formats=FORMATS) as image:
-                if image.mode.startswith(("I", "F")):
-                    raise UnfitPicture(f"{where} has more than 8 bits a channel")
-                pixels = np.asarray(image.convert(self._mode or ("L" if image.mode in ("1", "L", "LA") else "RGB")))
-        except UNREADABLE:
-            raise UnfitPicture(f"{where} is a damaged picture") from None
+        with self._picked(name) as (image, _):
+            pixels = np.asarray(image.convert(self._target(image.mode)))
         return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
-    def _open(self, name: str) -> io.BufferedIOBase:
+    @contextmanager
+    def _picked(self, name: str, whole: bool = True) -> Iterator[tuple[Image.Image, io.BufferedIOBase]]:
+        """A picture, its pixels not read yet, and its file. What goes wrong within the block is the picture's fault."""
+        where = f"{self.path}: {name}"
+        try:
+            with self._open(name, whole) as file, Image.open(file, formats=FORMATS) as image:
+                if image.mode.startswith(("I", "F")):
+                    raise UnfitPicture(f"{where} has more than 8 bits a channel")
+                yield image, file
+        except UNREADABLE:
+            raise UnfitPicture(f"{where} is a damaged picture") from None
+
+    def _target(self, mode: str) -> str:
+        """Pillow's name of what a picture of `mode` becomes."""
+        return self._mode or ("L" if mode in ("1", "L", "LA") else "RGB")
+
+    def _open(self, name: str, whole: bool = True) -> io.BufferedIOBase:
         archive = None if self._is_folder else self._archive()
         size = archive.getinfo(name).file_size if archive else (self.path / name).stat().st_size
         if size > MOST_BYTES:
             raise UnfitPicture(f"{self.path}: {name} is larger than {MOST_BYTES >> 20} MiB")
         if archive is None:
             return open(self.path / name, "rb")
+        if not whole:
+            return archive.open(name)
         return io.BytesIO(archive.read(name))            # seeking in a compressed member would begin anew each time
 
     def _archive(self) -> zipfile.ZipFile:
@@ -129,6 +155,16 @@ def _is_picture(name: str) -> bool:
     """By its name; what begins with a dot is hidden, and left behind by other programs."""
     parts = PurePosixPath(name).parts
     return name.lower().endswith(SUFFIXES) and not any(part.startswith((".", "__MACOSX")) for part in parts)
+
+
+ENDS = {"PNG": b"IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
+
+
+def _ends_well(format: str, file: io.BufferedIOBase) -> bool:
+    """Whether the file's last bytes are those that end its format, if that has such."""
+    end = ENDS.get(format, b"")
+    file.seek(-len(end), os.SEEK_END)
+    return file.read() == end
 
 
 def _raise(error: OSError) -> None:

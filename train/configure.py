@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from nets.checkpoint.fetch import is_url
+from nets.checkpoint.opening import DEMO
 from nets.config import DiscriminatorConfig, GeneratorConfig, StyleGAN2Config, StyleGAN3Config
 from nets.errors import UserError
 from renderer.device import cores
@@ -38,6 +39,11 @@ def options_of(args: Namespace) -> RunOptions:
 def absolute(path: str) -> str:
     """Also of '~'; an address stays itself."""
     return path if is_url(path) else str(Path(path).expanduser().absolute())
+
+
+def absolute_file(source: str) -> str:
+    """A checkpoint's path made absolute; an address or a demo's name stays itself."""
+    return source if source.startswith(DEMO) else absolute(source)
 
 
 def usual_workers(gpus: int) -> int:
@@ -166,13 +172,3 @@ def _check_colours(mode: str, pipe: str, channels: int) -> None:
     if mode != "none" and channels not in (1, 3) and any(getattr(PIPELINES[pipe], name) for name in COLOURS):
         raise UserError(f"augmentation '{pipe}' changes colours, which pictures of {channels} channels have not; "
                         "choose --augpipe bg, or --aug noaug")
-
-
-def command_of(args: Namespace) -> str:
-    """The command line that means the same."""
-    import shlex
-
-    from train.run_options import written
-    given = [word for option in OPTIONS for word in written(option, getattr(args, option.dest))
-             if getattr(args, option.dest) not in (None, False) or option.kind == "switch"]
-    return shlex.join(["python", "-m", "train", "run", *given])

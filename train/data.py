@@ -61,12 +61,23 @@ class TrainingSet(torch.utils.data.Dataset):
             except UnfitPicture as error:
                 yield str(error)
 
+    def glance(self, index: int) -> None:
+        """Raises UnfitPicture if the header of a picture, below the number without flips, says it cannot be used."""
+        number = int(self._kept[index])
+        *size, channels = self._pictures.glance(number)
+        self._check_channels(number, channels)
+        if tuple(size) != self._pictures.size:
+            self._pictures.read(number)              # which says it in words
+
     def _picture(self, number: int) -> np.ndarray:
-        picture, channels = self._pictures.read(number), self.shape[0]
-        if picture.shape[2] > channels:
+        picture = self._pictures.read(number)
+        self._check_channels(number, picture.shape[2])
+        return np.repeat(picture, self.shape[0] // picture.shape[2], axis=2)     # grey among RGB: three times the same
+
+    def _check_channels(self, number: int, channels: int) -> None:
+        if channels > self.shape[0]:
             raise UnfitPicture(f"{self._pictures.path}: {self._pictures.names[number]} is coloured, the first picture "
                                "is grey; make them alike, or set the number of channels")
-        return np.repeat(picture, channels // picture.shape[2], axis=2)      # grey among RGB: three times the same
 
 
 class Shuffle(torch.utils.data.Sampler):

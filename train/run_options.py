@@ -64,7 +64,8 @@ class Option:
 OPTIONS = (
     Option("outdir", "path", "run", "the folder of run folders; each run makes one with the next number in it",
            metavar="DIR"),
-    Option("data", "path", "run", "folder or zip of pictures, made by `python -m train data`", "run.data", "SET"),
+    Option("data", "path", "run", "folder or zip of pictures, made by `python -m train data`; a run that goes on "
+           "may find the same set at another place", "run.data", "SET", may_change=True),
     Option("cfg", "choice", "run", "the configuration to start from; options below change single settings of it",
            "run.cfg", "PRESET", tuple(PRESETS), "stylegan2-auto"),
     Option("desc", "text", "run", "ends the run folder's name", "run.desc", "TEXT", default=""),
@@ -97,7 +98,8 @@ OPTIONS = (
     Option("gamma", "number", "loss", "weight of R1, the penalty on the discriminator's slope at real pictures: the "
            "setting that matters most, try 1/5 and 5 times the preset's; 0 leaves it out", "train.loss.gamma", "X"),
     Option("loss", "choice", "loss", "default nonsaturating, as in all papers; wgan takes the gradient penalty in "
-           "every step, as in Gulrajani et al. 2017, unless --gamma asks for R1", "train.loss.adversarial", choices=LOSSES),
+           "every step, as in Gulrajani et al. 2017, unless --gamma asks for R1", "train.loss.adversarial",
+           choices=LOSSES),
     Option("glr", "number", "loss", "the generator's learning rate; default from the preset", "train.g_adam.lr", "X"),
     Option("dlr", "number", "loss", "the discriminator's learning rate; default from the preset", "train.d_adam.lr",
            "X"),
