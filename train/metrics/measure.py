@@ -89,14 +89,15 @@ class Measurement:
             raise UserError(f"{path}: has labels of {self._reals.set.label_width}, the network takes {G.c_dim}")
 
     def remarks(self, G: Generator) -> list[str]:
-        """What a number means depends on: how many images, which labels."""
+        """What the numbers depend on, in lines for people: how many images, which labels. Complete after `measure`."""
         counts = {self.label(name): self._count(kind.images) for name, kind in zip(self.names, self._kinds)}
         if self._reals:
             counts |= {self.label(name): min(counts[self.label(name)], len(self._reals))
                        for name in ("swd", "spectrum") if name in self.names}
         said = [f"{name}: {count:,} generated" for name, count in counts.items()]
         if self._reals:
-            said.append(f"data set: {len(self._reals):,} pictures")
+            left_out = f", {self._reals.unfit} of which cannot be read" if self._reals.unfit else ""
+            said.append(f"data set: {len(self._reals):,} pictures{left_out}")
         if G.c_dim and not self.labels_come_from_data:
             said.append(f"labels: all {G.c_dim} classes alike, for none are drawn from a data set")
         return said

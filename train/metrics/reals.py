@@ -30,6 +30,7 @@ class Reals:
         self.path = path
         self.set = TrainingSet(path, conditional=labelled, channels=channels)
         self._workers, self._cache = workers, cache or cache_folder()
+        self.unfit = 0                   # pictures that could not be read, as far as they were asked for
         self._content = ""
         self._held: dict[str, dict[str, Tensor]] = {}    # what the cache could not take
 
@@ -58,12 +59,11 @@ class Reals:
                     add(pictures)
                 progress(done / wanted)
             return made() | {"unfit": torch.tensor(unfit)}
-        if key not in self._held:
-            found = kept(key, compute, self._cache)
-            if (self._cache / f"{key}.safetensors").is_file():
-                return found
+        found = self._held.get(key) or kept(key, compute, self._cache)
+        if not (self._cache / f"{key}.safetensors").is_file():
             self._held[key] = found
-        return self._held[key]
+        self.unfit = max(self.unfit, int(found["unfit"]))
+        return found
 
     def _digest(self, progress: Progress) -> str:
         """Of the whole set; it is read for that once in a run."""
