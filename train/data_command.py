@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +73,11 @@ def _convert(args: argparse.Namespace, dest: Path | None, frame: Frame | None) -
     path = Path(args.source).expanduser()
     if dest:
         _check_apart(path, dest)
-    source = open_source(path, args.part)
+    with closing(open_source(path, args.part)) as source:
+        _convert_opened(args, source, dest, frame)
+
+
+def _convert_opened(args: argparse.Namespace, source: Source, dest: Path | None, frame: Frame | None) -> None:
     chosen = _chosen(len(source.names), args.max_images, args.seed)
     classes = classes_of(source, args.labels)
     report = Report(source.notes + classes.notes)
@@ -81,7 +85,7 @@ def _convert(args: argparse.Namespace, dest: Path | None, frame: Frame | None) -
     with _bar(len(chosen), "looking", args.progress) as progress:
         found = survey(source, chosen, workers, report, progress)
     if frame is None and dest and (trouble := trouble_with_sizes(found)):
-        raise UserError(one_line(f"{path}: {trouble}"))
+        raise UserError(one_line(f"{source.path}: {trouble}"))
     channels = args.channels or found.channels
     if found.is_mixed and channels != 1:
         report.notes.append(f"note: {found.grey} of {len(found.usable)} pictures are grey, the others coloured: "
@@ -102,7 +106,7 @@ def _tell(args: argparse.Namespace, outcome: Outcome) -> None:
     for line in (*(report.full() if args.verbose else report.summary()), *result):
         print(one_line(line))
     if not outcome.dest:
-        print(verdict(outcome.source, outcome.found, report.skipped))
+        print(verdict(outcome.source, outcome.found, report.skipped, report.changed))
         return
     path = report_path(outcome.dest)
     report.write(path, result)
@@ -195,6 +199,7 @@ def _destination(args: argparse.Namespace) -> Path:
     if not args.dest:
         raise UserError("where to? add -o DEST: NAME.zip or a new folder; or --check, to write nothing")
     dest = Path(args.dest).expanduser()
+    dest = dest if dest.name not in ("", "..") else dest.resolve()
     if dest.suffix.lower() == ".zip":
         if dest.is_dir():
             raise UserError(f"{dest}: is a folder; choose another name")

@@ -71,6 +71,9 @@ class Zip(Source):
         info = self._members.get(name)
         return None if info is None or info.file_size > MOST_BYTES else self._open(info).read()
 
+    def close(self) -> None:
+        self._archive.close()
+
     def _open(self, info: zipfile.ZipInfo) -> BinaryIO:
         check_bytes(info.file_size)
         if info.flag_bits & ENCRYPTED:

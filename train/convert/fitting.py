@@ -64,13 +64,15 @@ def obstacles(source: Source, found: Survey, skipped: int) -> list[str]:
     return lines
 
 
-def verdict(source: Source, found: Survey, skipped: int) -> str:
-    """The last line of --check."""
+def verdict(source: Source, found: Survey, skipped: int, changed: int) -> str:
+    """The last line of --check. `skipped`, `changed`: the numbers of pictures that converting would leave out, and do
+    something to: training ignores EXIF and drops transparency."""
     wrong = obstacles(source, found, skipped)
     if not wrong:
         size, = found.sizes
         return (f"{source.path}: training can use it as it is, {size[0]}x{size[1]}, with "
-                f"{in_words(size, found.channels)}")
+                f"{in_words(size, found.channels)}"
+                + (f"; converted, {changed} of its pictures would change" if changed else ""))
     option = f" --resolution {suggested(found.sizes)}" if trouble_with_sizes(found) else ""
     return one_line(f"{source.path}: training cannot use it as it is: {'; '.join(wrong)}. Convert it: "
                     f"python -m train data {source.path} -o DEST{option}")

@@ -42,6 +42,9 @@ class Lmdb(Source):
         check_bytes(len(value or b""))
         return io.BytesIO(value)
 
+    def close(self) -> None:
+        self._data.close()
+
 
 def _name(key: bytes) -> str:
     text = key.decode("ascii", "replace")

@@ -5,7 +5,6 @@ The format is that of LeCun's page: 0, 0, type (8: unsigned bytes), number of di
 """
 from __future__ import annotations
 
-import gzip
 import math
 import re
 import zlib
@@ -18,7 +17,7 @@ from train.convert.source import Source, numbered
 
 PICTURES = re.compile(r"(.*)images([-.])idx3-ubyte(\.gz)?", re.IGNORECASE)
 MOST_BYTES = 4 << 30
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 
 
 def recognise(path: Path, part: str) -> Source | None:
@@ -82,15 +81,16 @@ def read_idx(path: Path, dimensions: int) -> tuple[np.ndarray, int]:
 
 
 def _unpacked(path: Path, size: int) -> bytes:
-    """The first `size` bytes, or as many as can be read."""
+    """The first `size` bytes, or as many as there are before a truncated or damaged end."""
+    unpack = zlib.decompressobj(wbits=31).decompress if path.suffix.lower() == ".gz" else lambda chunk, most: chunk
     content = bytearray()
-    try:
-        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
-            while len(content) < size and (chunk := file.read(min(CHUNK, size - len(content)))):
-                content += chunk
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        pass                                             # a truncated or damaged end: what came before is good
-    return bytes(content)
+    with open(path, "rb") as file:
+        while len(content) < size and (chunk := file.read(CHUNK)):
+            try:
+                content += unpack(chunk, size - len(content))
+            except zlib.error:
+                break
+    return bytes(content[:size])
 
 
 def _stem(file: Path) -> str:

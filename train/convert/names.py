@@ -13,13 +13,15 @@ def stems(names: Iterable[str]) -> list[str]:
     """For each name its path without suffix. What would meet another, also where upper and lower case are the same
     or a folder has the name, gets its old suffix, 'a.png' beside 'a.jpg' -> 'a-png', or else a number."""
     parts = [_parts(name) for name in names]
-    taken = {"/".join(folder[:i]).casefold() for folder, _, _ in parts for i in range(1, len(folder) + 1)}
+    folders = {"/".join(folder[:i]).casefold() for folder, _, _ in parts for i in range(1, len(folder) + 1)}
+    taken: set[str] = set()
     found = []
     for folder, stem, suffix in parts:
-        base = "/".join([*folder, stem])
-        candidates = _candidates(base, suffix)
-        chosen = next(c for c in candidates if not {f"{c}{end}".casefold() for end in ("", ".jpg", ".png")} & taken)
-        taken |= {f"{chosen}{end}".casefold() for end in ("", ".jpg", ".png")}
+        for chosen in _candidates("/".join([*folder, stem]), suffix):
+            folded = chosen.casefold()
+            if folded not in taken and f"{folded}.jpg" not in folders and f"{folded}.png" not in folders:
+                break
+        taken.add(folded)
         found.append(chosen)
     return found
 

@@ -14,7 +14,9 @@ from renderer import datasets
 from train.convert.source import Skip
 from train.convert.transforms import Frame
 
-FORMATS = (*datasets.FORMATS, "MPO", "DIB", "GIF", "JPEG2000", "AVIF", "TGA", "PPM")     # none that runs a program
+Image.init()
+FORMATS = [name for name in (*datasets.FORMATS, "DIB", "GIF", "JPEG2000", "AVIF", "TGA", "PPM")  # none runs a program
+           if name in Image.OPEN]                        # an older Pillow has no AVIF
 DEEP = ("I", "F")                        # how the names of Pillow's modes of more than 8 bits begin
 GREY = ("1", "L", "LA", *DEEP)
 MOST_PIXELS = 1 << 27                    # 134 million: more is a decompression bomb, or of no use

@@ -28,6 +28,10 @@ class Report:
         return len(self._skipped)
 
     @property
+    def changed(self) -> int:
+        return len({name for name, _ in self._changed})
+
+    @property
     def first_skipped(self) -> str:
         return one_line(": ".join(self._skipped[0]))
 

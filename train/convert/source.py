@@ -41,6 +41,9 @@ class Source:
         """What a file beside the pictures holds, such as dataset.json; None where there is none."""
         return None
 
+    def close(self) -> None:
+        """Lets go of what is open."""
+
 
 def check_bytes(size: int) -> None:
     """Raises Skip for a file that holds nothing, or more than a picture would."""
@@ -70,5 +73,9 @@ def open_source(path: Path, part: str = "train") -> Source:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
     if not source.names:
-        raise UserError(f"{path}: holds no pictures; " + "; ".join(source.notes or ["it is empty"]))
+        raise UserError(f"{path}: holds no pictures; " + "; ".join(source.notes or [_nothing(source, part)]))
     return source
+
+
+def _nothing(source: Source, part: str) -> str:
+    return "it is empty" if source.kind in ("folder", "zip", "LMDB") else f"nothing of --part {part} is in it"

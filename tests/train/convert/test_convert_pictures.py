@@ -102,6 +102,20 @@ def test_of_an_animation_the_first_frame(format):
     assert "first of several frames" in made.changes and (pixels(made.content) == (255, 0, 0)).all()
 
 
+@pytest.mark.parametrize("format", ["BMP", "TIFF", "PPM", "TGA", "WEBP", "JPEG2000", "GIF"])
+def test_other_formats_become_png(format):
+    made = done(encoded(LEVELS, format, **({"lossless": True} if format == "WEBP" else {})))
+    assert made.suffix == ".png" and made.content.startswith(b"\x89PNG")
+    assert (pixels(made.content) == LEVELS).all()        # 256 colours fit in a GIF
+
+
+def test_what_phones_make_is_a_jpeg():
+    """MPO: a second picture behind the first, which every reader of JPEG passes over."""
+    image = opened(jpeg(64))
+    phone = encoded(image, "MPO", save_all=True, append_images=[image])
+    assert opened(phone).format == "MPO" and done(phone) == (phone, ".jpg", ())
+
+
 def test_a_profile_is_ignored():
     assert (pixels(done(encoded(LEVELS, "TIFF", icc_profile=b"none")).content) == LEVELS).all()
 
@@ -130,6 +144,7 @@ def test_a_decompression_bomb_is_not_decoded():
             act()
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")      # Pillow's, of what is damaged
 @pytest.mark.parametrize("seed", range(20))
 def test_damage_anywhere_is_a_skip_or_a_picture(seed):
     random = np.random.default_rng(seed)
