@@ -3,15 +3,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import RecordWriter
 
 from train.stats import finite
+
+PREFIX = "events.out.tfevents."
 
 
 class Events:
@@ -22,7 +25,7 @@ class Events:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._writer: EventsWriter | None = None
+        self._writer: RecordWriter | None = None
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Each value as a scalar, named as TensorBoard groups them: G/loss for "G.loss"."""
@@ -41,15 +44,22 @@ class Events:
                 writer.close()
 
     def _write(self, **fields) -> None:
+        is_new = self._writer is None
         try:
             self._writer = self._writer or self._open()
-            self._writer.write_event(Event(**fields))
+            self._writer.write(Event(**fields).SerializeToString())
             self._writer.flush()
         except OSError:
+            path = self._writer and Path(self._writer.path)
             self.close()                                 # nothing can be read behind a record written in part
+            if is_new and path:
+                path.unlink(missing_ok=True)
             raise
 
-    def _open(self) -> EventsWriter:
-        """Another name than all before: its writer would empty the file of one opened in the same second."""
-        number = len(list(self._folder.glob("events.out.tfevents.*")))
-        return EventsWriter(str(self._folder / "events"), f".{os.getpid()}.{number}")
+    def _open(self) -> RecordWriter:
+        """Another name than all before: a writer empties the file of one opened in the same second."""
+        number = len(list(self._folder.glob(f"{PREFIX}*")))
+        name = f"{PREFIX}{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{number}"
+        writer = self._writer = RecordWriter(str(self._folder / name))
+        writer.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+        return writer

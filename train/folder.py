@@ -104,12 +104,12 @@ class RunFolder:
     def add_stats(self, values: Mapping[str, float]) -> None:
         """One line of stats.jsonl, with "images" in it, and TensorBoard scalars; what is not finite is left out."""
         self._attempt("stats.jsonl", lambda: append_stats(self.path, values))
-        self._attempt("TensorBoard events", lambda: self._tensorboard().add(int(values["images"]), values))
+        self._attempt("events.out.tfevents", lambda: self._tensorboard().add(int(values["images"]), values))
 
     def rewind(self, images: int) -> None:
         """Drops the statistics of more than `images` shown: a run that is continued there finds them anew."""
         self._attempt("stats.jsonl", lambda: rewind_stats(self.path, images))
-        self._attempt("TensorBoard events", lambda: self._tensorboard().purge(images + 1))
+        self._attempt("events.out.tfevents", lambda: self._tensorboard().purge(images + 1))
 
     def status(self, **changes: Any) -> None:
         """Changes entries of status.json: state, doing, images, total_images, error. Cheap; see `Status`."""
@@ -131,7 +131,7 @@ class RunFolder:
 
     def save_grid(self, name: str, pictures: np.ndarray, columns: int) -> Path | None:
         """Pictures uint8 [N, C, H, W] as `name`.png or, if large, .jpg. None where it could not be written."""
-        return self._attempt(f"{name}.png", lambda: save_grid(self.path / name, pictures, columns))
+        return self._attempt("sample grids", lambda: save_grid(self.path / name, pictures, columns))
 
     def snapshot_path(self, images: int) -> Path:
         return self.path / f"snapshot-{images:012d}.safetensors"
@@ -149,8 +149,9 @@ class RunFolder:
         except (OSError, UserError) as error:
             if what not in self._failing:
                 self._failing.add(what)
-                reason = getattr(error, "strerror", None) or error
-                line = f"{what} cannot be written, the run goes on: {reason}"
+                refused = isinstance(error, OSError)
+                reason = f"{what}: cannot be written: {error.strerror or error}" if refused else error
+                line = f"{reason}; the run goes on without"
                 self._print(_stamped(line)) if what == LOG else self.say(line)
             return None
         self._failing.discard(what)
