@@ -36,6 +36,8 @@ class Fakes:
         self.device = next(G.parameters()).device
         self._label = label or uniform_label(G.c_dim)
         self._lod = lod
+        self._noise = [(stage.name, (1, *stage.noise_const.shape)) for stage in G.synthesis.stages(lod)
+                       if stage.noise_const is not None]
         self._last: tuple[range, Tensor] | None = None
 
     def random(self, *stream: int) -> np.random.Generator:
@@ -68,18 +70,13 @@ class Fakes:
             self._last = numbers, as_bytes(self.images(self.G.mapping(z, c), noise))
         return self._last[1]
 
-    @property
-    def stages(self) -> list:
-        return self.G.synthesis.stages(self._lod)
-
     def _one(self, number: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         random = self.random(number)
 
         def normal(*shape: int) -> Tensor:
             return torch.from_numpy(random.standard_normal(shape, np.float32))
         z, c = normal(self.G.z_dim), self._label(random)
-        return z, c, {stage.name: normal(1, *stage.noise_const.shape) for stage in self.stages
-                      if stage.noise_const is not None}
+        return z, c, {name: normal(*shape) for name, shape in self._noise}
 
 
 def uniform_label(c_dim: int) -> Label:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,7 +75,8 @@ class Reals:
         """(pictures [n, C, H, W], how many could not be read, how many there are up to here)."""
         order = np.random.default_rng(0).permutation(len(self)) if wanted < len(self) else np.arange(len(self))
         loader = DataLoader(_Readable(self.set), batch_size=BATCH, sampler=order.tolist(), collate_fn=list,
-                            num_workers=self._workers, generator=torch.Generator())   # not from the global one
+                            num_workers=self._workers, worker_init_fn=_leave_signals,
+                            generator=torch.Generator())         # else the global one moves
         done = 0
         for found in loader:
             good = [picture for picture in found if isinstance(picture, Tensor)][:wanted - done]
@@ -84,6 +86,12 @@ class Reals:
                 return
         if not done:
             raise UserError(f"{self.path}: none of its {len(self)} pictures can be read")
+
+
+def _leave_signals(worker: int) -> None:
+    """Ctrl+C and SIGTERM reach a whole group of processes; the main one alone decides what they mean."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 class _Readable(Dataset):

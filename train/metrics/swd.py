@@ -12,7 +12,7 @@ from train.metrics.features import Progress, silent
 PATCH = 7                                # pixels
 SMALLEST = 16                            # pixels of the coarsest level's shorter side
 DIRECTIONS = 512
-CHUNK = 1 << 25                          # projections held at a time: 128 MB
+CHUNK = 1 << 23                          # projections held at a time: 32 MB
 SCALE = 1e3                              # as the paper gives them
 
 
