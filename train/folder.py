@@ -69,9 +69,14 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | os.PathLike, quiet: bool = False) -> RunFolder:
-        """The folder of a run that was begun. Raises UserError if it is none, or another process writes there."""
+        """The folder of a run that was begun, wishes of before forgotten.
+
+        Raises UserError if it is none, or another process writes there.
+        """
         path = Path(path)
-        return cls(path, read_config(path), quiet)
+        folder = cls(path, read_config(path), quiet)
+        folder.forget_wishes()
+        return folder
 
     def __enter__(self) -> RunFolder:
         return self

@@ -215,8 +215,8 @@ class Training:
 
     def nonfinite(self) -> str | None:
         """The first tensor of the networks that holds something else than finite numbers; None: all is well."""
-        tensors = [(f"{which}.{name}", tensor) for which, network in self.networks().items()
-                   for name, tensor in network.state_dict().items()]
+        tensors = [(f"{which}.{name}", tensor) for which in ("G", "D", "G_ema")      # the average follows G
+                   for name, tensor in self.networks()[which].state_dict().items()]
         bad = torch.stack([~tensor.isfinite().all() for _, tensor in tensors]).tolist()
         return next((name for (name, _), is_bad in zip(tensors, bad) if is_bad), None)
 

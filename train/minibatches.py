@@ -1,4 +1,4 @@
-"""The real pictures of a run in their order, read ahead by worker processes, in minibatches as the schedule has them."""
+"""The real pictures of a run in their order, read ahead by worker processes, in minibatches of the schedule."""
 from __future__ import annotations
 
 import signal

@@ -59,6 +59,15 @@ def total_over_processes(x: Tensor) -> Tensor:
     return x
 
 
+def most_over_processes(number: int, device: torch.device | str) -> int:
+    """The largest of the processes' numbers, on all of them; `device`: where they can exchange it."""
+    if num_processes() == 1:
+        return number
+    shared = torch.tensor(number, device=device)
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return int(shared)
+
+
 @torch.no_grad()
 def share_gradients(network: nn.Module) -> None:
     """Gives every process the mean of all gradients. Those that are None have to be so on all of them."""
