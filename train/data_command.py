@@ -17,9 +17,9 @@ import numpy as np
 from nets.errors import UserError, one_line
 from train.convert.classes import Classes, classes_of
 from train.convert.converting import MODES, Progress, Survey, converted, entries, survey
-from train.convert.fitting import check_frame, in_words, report_path, trouble_with_sizes, verdict
+from train.convert.fitting import check_frame, in_words, remedy, report_path, trouble_with_sizes, verdict
 from train.convert.report import Report
-from train.convert.source import PARTS, Source, open_source
+from train.convert.source import PARTS, Source, counted, open_source
 from train.convert.transforms import TRANSFORMS, Frame
 from train.writing import write_set
 
@@ -85,7 +85,7 @@ def _convert_opened(args: argparse.Namespace, source: Source, dest: Path | None,
     with _bar(len(chosen), "looking", args.progress) as progress:
         found = survey(source, chosen, workers, report, progress)
     if frame is None and dest and (trouble := trouble_with_sizes(found)):
-        raise UserError(one_line(f"{source.path}: {trouble}"))
+        raise UserError(one_line(f"{source.path}: {trouble}; {remedy(found.sizes)}"))
     channels = args.channels or found.channels
     if found.is_mixed and channels != 1:
         report.notes.append(f"note: {found.grey} of {len(found.usable)} pictures are grey, the others coloured: "
@@ -130,8 +130,8 @@ class Outcome(NamedTuple):
         sizes = [self.frame.size] if self.frame else list(self.found.sizes)
         shape = f"{sizes[0][0]}x{sizes[0][1]} {MODES[self.channels]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
         fit = f"; fits {in_words(sizes[0], self.channels)}" if self.dest else ""
-        return [*([f"classes: {names}"] if names else []), f"{self.dest or self.source.path}: {self.count} pictures, "
-                f"{shape}, {_labels_in_words(self.classes.labels)}{fit}"]
+        return [*([f"classes: {names}"] if names else []), f"{self.dest or self.source.path}: "
+                f"{counted(self.count, 'picture')}, {shape}, {_labels_in_words(self.classes.labels)}{fit}"]
 
 
 def _labels_in_words(labels: list | None) -> str:
@@ -154,7 +154,7 @@ def _demo(args: argparse.Namespace, dest: Path | None, frame: Frame | None) -> N
     count, side = min(count, args.max_images or count), frame.width if frame else DEMO_RESOLUTION
     with _bar(count, "drawing", args.progress) as progress:
         write_demo(dest, count, side, args.seed, lambda done: progress(1))
-    print(f"{dest}: {count} pictures, {side}x{side} RGB, 4 classes; fits {in_words((side, side), 3)}")
+    print(f"{dest}: {counted(count, 'picture')}, {side}x{side} RGB, 4 classes; fits {in_words((side, side), 3)}")
 
 
 # -- options ----------------------------------------------------------------------------------------------------------

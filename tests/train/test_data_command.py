@@ -54,7 +54,7 @@ MESS = {"cat/good.jpg": jpeg(32, 1), "cat/cmyk.jpg": jpeg(32, 2, "CMYK"), "cat/t
 def test_a_mess_becomes_a_set_and_every_fate_a_line(source, tmp_path, capsys):
     data(source(MESS), "-o", tmp_path / "set.zip", "--labels", "folders")
     lines = capsys.readouterr().out.splitlines()
-    for line in ("skipped 1 files not named as pictures: 1 of suffix .txt", "skipped cat/cut.jpg: truncated",
+    for line in ("skipped 1 file not named as pictures: 1 of suffix .txt", "skipped cat/cut.jpg: truncated",
                  "skipped dog/empty.png: empty", "skipped dog/text.png: damaged, or no picture",
                  "changed cat/cmyk.jpg: CMYK made RGB", "changed cat/turned.jpg: turned as its EXIF says",
                  "changed dog/deep.png: 16 bits a channel reduced to 8", "changed dog/deep.png: grey made RGB",
@@ -129,7 +129,7 @@ def test_encrypted_pictures_are_skipped(tmp_path, capsys):
 def test_mixed_sizes_are_one_line_with_the_remedy(source, tmp_path):
     folder = source({f"{i}.png": png(64, i) for i in range(5)} | {"x.png": png(63), "y.png": png(16), "z.png": png(9)})
     line = refused(folder, "-o", tmp_path / "set.zip")
-    assert line == (f"{folder}: its pictures have 4 sizes: 5 are 64x64, 1 are 63x63, 1 are 16x16, 1 others; "
+    assert line == (f"{folder}: its pictures have 4 sizes: 5 of 64x64, 1 of 63x63, 1 of 16x16, 1 of others; "
                     "choose one, such as --resolution 64")
     assert not (tmp_path / "set.zip").exists() and not (tmp_path / "set-report.txt").exists()
     data(folder, "-o", tmp_path / "set.zip", "--resolution", 64)
@@ -181,11 +181,11 @@ CHECKED = {
     "good": ({"a.png": png(), "b.jpg": jpeg()}, "training can use it as it is, 16x16, with every --cfg"),
     "broken": ({"a.png": png(), "b.jpg": jpeg(64)[:500]}, "1 of its pictures cannot be read. Convert it: python -m"),
     "cut": ({"a.png": png(), "b.png": png(64)[:3000]}, "1 of its pictures cannot be read"),
-    "deep": ({"a.png": png(), "b.png": encoded(np.zeros((16, 16), np.uint16))}, "1 pictures have more than 8 bits"),
-    "sizes": ({"a.png": png(16), "b.png": png(17)}, "have 2 sizes: 1 are 16x16, 1 are 17x17; choose one, such as"),
+    "deep": ({"a.png": png(), "b.png": encoded(np.zeros((16, 16), np.uint16))}, "1 picture of more than 8 bits"),
+    "sizes": ({"a.png": png(16), "b.png": png(17)}, "have 2 sizes: 1 of 16x16, 1 of 17x17. Convert it: python -m"),
     "grey-first": ({"a.png": png(channels=1), "b.png": png()}, "some pictures are coloured and the first is grey"),
     "grey-second": ({"a.png": png(), "b.png": png(channels=1)}, "training can use it as it is"),
-    "gif": ({"a.png": png(), "b.png": encoded(LEVELS, "GIF")}, "1 pictures are GIF"),
+    "gif": ({"a.png": png(), "b.png": encoded(LEVELS, "GIF")}, "1 picture of format GIF"),
     "cmyk": ({"a.png": png(), "b.jpg": jpeg(mode="CMYK")}, "every --cfg; converted, 1 of its pictures would change"),
     "turned": ({"a.png": png(), "b.jpg": jpeg(orientation=6)}, "converted, 1 of its pictures would change"),
 }
@@ -213,6 +213,8 @@ def test_the_check_of_arrays(tmp_path, capsys):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(
         bytes([0, 0, 8, 3]) + np.array([3, 28, 28], ">u4").tobytes() + digits.tobytes())
     assert "holds no pictures; nothing of --part test is in it" in refused(tmp_path, "--check", "--part", "test")
+    line = refused(tmp_path, "-o", tmp_path.parent / "no.zip")
+    assert line.endswith("such as --resolution 32 (enlarging; with --transform pad, black is added instead)")
     data(tmp_path, "--check")
     assert "it is MNIST, training reads folders and zips" in capsys.readouterr().out
     data(tmp_path, "-o", tmp_path.parent / f"{tmp_path.name}.zip", "--resolution", 32, "--transform", "pad")

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from nets.errors import UserError, one_line
 from renderer.datasets import MOST_BYTES, SUFFIXES
-from train.convert.source import Skip, Source, check_bytes
+from train.convert.source import Skip, Source, check_bytes, counted
 from train.labels import FILE
 
 MORE_SUFFIXES = (".gif", ".jpe", ".jfif", ".jp2", ".avif", ".tga", ".ppm", ".pgm", ".pnm")   # training reads them not
@@ -89,7 +89,7 @@ def _pictures(names: Iterable[str], notes: list[str]) -> list[str]:
                      if not name.lower().endswith(ALL_SUFFIXES) and name != FILE)
     if others:
         listed = ", ".join(f"{count} of suffix {suffix}" for suffix, count in sorted(others.items())[:5])
-        notes.append(one_line(f"skipped {sum(others.values())} files not named as pictures: {listed}"))
+        notes.append(one_line(f"skipped {counted(sum(others.values()), 'file')} not named as pictures: {listed}"))
     return pictures
 
 

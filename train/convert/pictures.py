@@ -1,4 +1,4 @@
-"""One picture: what its header says, its pixels in one of four modes, its file for the set."""
+"""One picture: what its header says, its pixels in one of three modes, its file for the set."""
 from __future__ import annotations
 
 import io
@@ -111,8 +111,8 @@ def _is_colour(image: Image.Image) -> bool:
 
 def _obstacle(image: Image.Image) -> str:
     if image.mode.startswith(DEEP):
-        return "have more than 8 bits a channel"
-    return "" if image.format in (*datasets.FORMATS, "MPO") else f"are {image.format}"
+        return "of more than 8 bits a channel"
+    return "" if image.format in (*datasets.FORMATS, "MPO") else f"of format {image.format}"
 
 
 def _kept_suffix(image: Image.Image) -> str:
@@ -132,7 +132,7 @@ def _written(image: Image.Image, changes: tuple[str, ...]) -> Picture:
     return Picture(file.getvalue(), ".png", changes)
 
 
-# -- to one of four modes ---------------------------------------------------------------------------------------------
+# -- to one of three modes --------------------------------------------------------------------------------------------
 
 def _upright(image: Image.Image, mode: str) -> tuple[Image.Image, tuple[str, ...]]:
     """The first frame's pixels in `mode`, and what was changed."""

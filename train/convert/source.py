@@ -53,6 +53,10 @@ def check_bytes(size: int) -> None:
         raise Skip(f"larger than {MOST_BYTES >> 20} MiB")
 
 
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
 def numbered(count: int) -> list[str]:
     """Names of pictures that have none, a thousand in a folder."""
     return [f"{i // 1000:04d}/img{i:08d}" for i in range(count)]

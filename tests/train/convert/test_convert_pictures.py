@@ -45,7 +45,7 @@ def test_16_bits_are_rounded_to_8():
     expected = np.arange(256).reshape(16, 16)
     expected[0, :2] = 0, 1
     assert made.changes == ("16 bits a channel reduced to 8",) and (pixels(made.content) == expected).all()
-    assert look(io.BytesIO(encoded(deep))).obstacle == "have more than 8 bits a channel"
+    assert look(io.BytesIO(encoded(deep))).obstacle == "of more than 8 bits a channel"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -57,7 +57,7 @@ def test_pictures_of_a_folder_or_zip(tree):
 
 
 def test_none_in_it(tree):
-    with pytest.raises(UserError, match="holds no pictures; skipped 1 files not named as pictures: 1 of suffix .txt"):
+    with pytest.raises(UserError, match="holds no pictures; skipped 1 file not named as pictures: 1 of suffix .txt"):
         open_source(tree({"notes.txt": b"no"}))
 
 
