@@ -102,14 +102,16 @@ def _convert_opened(args: argparse.Namespace, source: Source, dest: Path | None,
 
 def _tell(args: argparse.Namespace, outcome: Outcome) -> None:
     """The report: on standard output, and in a file beside the set."""
-    report, result = outcome.report, outcome.in_words()
-    for line in (*(report.full() if args.verbose else report.summary()), *result):
+    report, names, result = outcome.report, outcome.classes.names, outcome.in_words()
+    classes = [f"class {number}: {name}" for number, name in enumerate(names)]
+    listed = ["classes: " + ", ".join(f"{number} {name}" for number, name in enumerate(names))] if names else []
+    for line in (*(report.full() if args.verbose else report.summary()), *listed, result):
         print(one_line(line))
     if not outcome.dest:
         print(verdict(outcome.source, outcome.found, report.skipped, report.changed))
         return
     path = report_path(outcome.dest)
-    report.write(path, result)
+    report.write(path, [result, *classes])
     if report.summary() != report.full() and not args.verbose:
         print(f"every one of them: {path}")
 
@@ -125,13 +127,12 @@ class Outcome(NamedTuple):
     dest: Path | None
     count: int
 
-    def in_words(self) -> list[str]:
-        names = ", ".join(f"{number} {name}" for number, name in enumerate(self.classes.names))
+    def in_words(self) -> str:
         sizes = [self.frame.size] if self.frame else list(self.found.sizes)
         shape = f"{sizes[0][0]}x{sizes[0][1]} {MODES[self.channels]}" if len(sizes) == 1 else f"{len(sizes)} sizes"
         fit = f"; fits {in_words(sizes[0], self.channels)}" if self.dest else ""
-        return [*([f"classes: {names}"] if names else []), f"{self.dest or self.source.path}: "
-                f"{counted(self.count, 'picture')}, {shape}, {_labels_in_words(self.classes.labels)}{fit}"]
+        return (f"{self.dest or self.source.path}: {counted(self.count, 'picture')}, {shape}, "
+                f"{_labels_in_words(self.classes.labels)}{fit}")
 
 
 def _labels_in_words(labels: list | None) -> str:

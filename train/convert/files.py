@@ -34,8 +34,9 @@ class Folder(Source):
         found: list[str] = []
         for folder, folders, files in os.walk(path, onerror=self._note):
             folders[:] = [name for name in folders if not _is_hidden(name)]
-            found += [(Path(folder) / name).relative_to(path).as_posix() for name in files
-                      if (Path(folder) / name).is_file()]
+            found += [(Path(folder) / name).relative_to(path).as_posix() for name in files]
+            self.notes += [one_line(f"skipped folder {Path(folder) / name}: a link to a folder") for name in folders
+                           if (Path(folder) / name).is_symlink()]
         self.names = _pictures(found, self.notes)
 
     def open(self, index: int) -> BinaryIO:

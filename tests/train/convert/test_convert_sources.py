@@ -71,6 +71,24 @@ def test_an_empty_file_and_one_of_3_gigabytes(tmp_path):
             source.open(index)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links are made otherwise")
+def test_links(tmp_path):
+    """To files they are followed; to folders, or nowhere, they are named."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "a.png").write_bytes(png())
+    (tmp_path / "set" / "a.png").symlink_to(tmp_path / "a.png")
+    (tmp_path / "set" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "set" / "round").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "set" / "pipe.png")             # who opened it would wait for ever
+    source = open_source(tmp_path / "set")
+    assert source.names == ["a.png", "gone.png", "pipe.png"] and content(source, 0) == png()
+    assert source.notes == [f"skipped folder {tmp_path / 'set' / 'round'}: a link to a folder"]
+    with pytest.raises(FileNotFoundError):
+        source.open(1)
+    with pytest.raises(Skip, match="empty"):
+        source.open(2)
+
+
 def test_a_zip_whose_names_lead_out(tmp_path):
     names = ["..\\b.png", "../../etc/a.png", "/root/c.png", "C:\\d.png"]
     with zipfile.ZipFile(tmp_path / "slip.zip", "w") as archive:
