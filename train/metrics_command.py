@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measures and prints. Raises UserError; nothing is computed before all that is needed is found."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # standard error carries one line or none
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
     out = _output(args.out)
     names = [name.strip() for name in args.metrics.split(",") if name.strip()]
     from train.metrics.names import check_names
@@ -149,13 +156,9 @@ def _bar() -> Iterator:
     tqdm.monitor_interval = 0            # no thread of its own
     with tqdm(total=100, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}", leave=False,
               dynamic_ncols=True, file=sys.stderr) as shown:
-        doing = ""
-
         def tell(text: str, share: float) -> None:
-            nonlocal doing
-            kind = text.split()[0]
-            if kind != doing:            # time left is that of this work
-                doing, shown.start_t = kind, shown._time()
+            if 100 * share < shown.n:    # other work, with a time left of its own
+                shown.reset()
             shown.set_description_str(text, refresh=False)
             shown.n = 100 * share
             shown.update(0)

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import sys
+import time
 
 import pytest
 from stand_in_detectors import save_detectors
@@ -12,7 +15,7 @@ from nets.checkpoint import save_native
 from nets.errors import UserError
 from train.demo import write_demo
 from train.metrics.names import KINDS
-from train.metrics_command import add_options, run
+from train.metrics_command import _bar, add_options, run
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +99,17 @@ def test_a_file_without_that_generator_is_refused(command, tmp_path, files):
     save_native(path, {"G": tiny("sg2-skip")})
     with pytest.raises(UserError, match="has no generator G_ema; it has G"):
         command("--network", "G_ema", "--data", str(files / "demo.zip"), file=str(path))
+
+
+def test_the_bar_begins_anew_with_other_work(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with _bar() as tell:
+        for text in "patches", "image":
+            for share in 0.2, 0.9:
+                time.sleep(0.12)                         # it is drawn ten times a second at most
+                tell(text, share)
+        shown = sys.stderr.getvalue()
+    assert "patches  90%" in shown and "image  90%" in shown

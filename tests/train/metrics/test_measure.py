@@ -200,7 +200,7 @@ def squared_hinge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         slack = np.maximum(1 - y * (x @ v), 0)
         return v @ v / 2 + (slack ** 2).sum(), v - 2 * x.T @ (y * slack)
     found = scipy.optimize.minimize(objective, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B",
-                                    options={"maxiter": 10000, "ftol": 1e-15, "gtol": 1e-9})
+                                    options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-8})
     return found.x
 
 

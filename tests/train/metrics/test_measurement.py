@@ -122,6 +122,15 @@ def counting(read, seen: list):
     return lambda self, index: (seen.append(index), read(self, index))[1]
 
 
+def test_a_share_of_a_set_is_drawn_from_all_of_it(data, tmp_path):
+    """In the order of names come first those of one class, of one scene."""
+    seen, reals = [], Reals(data, cache=tmp_path)
+    reals.statistics(seen.extend, lambda: {}, 8, what="seen")
+    whole = {bytes(reals.set[i][0].flatten().tolist()): i for i in range(len(reals))}
+    numbers = [whole[bytes(picture.flatten().tolist())] for picture in seen]
+    assert len(set(numbers)) == 8 and max(numbers) >= 8
+
+
 def test_where_nothing_can_be_kept_a_run_reads_the_set_once_all_the_same(measurement, G, monkeypatch, tmp_path):
     read = []
     monkeypatch.setattr(TrainingSet, "__getitem__", counting(TrainingSet.__getitem__, read))
