@@ -1,7 +1,7 @@
 """Generated images to be measured: each follows from a seed and its own number alone, whatever the batches."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -88,10 +88,18 @@ def uniform_label(c_dim: int) -> Label:
 
 @contextmanager
 def exactly(G: Generator) -> Iterator[None]:
-    """Within the block G runs in float32 throughout: small differences are lost in 16 bits."""
-    before = G.synthesis.precision
+    """Within the block G runs in float32 throughout, no TF32 either: small differences are lost in 16 bits."""
+    before, parts = G.synthesis.precision, (torch.backends.cudnn, torch.backends.cuda.matmul)
+    allowed = [part.allow_tf32 for part in parts]
     G.synthesis.precision = torch.float32
+    _allow_tf32(parts, (False, False))
     try:
         yield
     finally:
         G.synthesis.precision = before
+        _allow_tf32(parts, allowed)
+
+
+def _allow_tf32(parts: Sequence, allowed: Sequence[bool]) -> None:
+    for part, is_allowed in zip(parts, allowed):
+        part.allow_tf32 = is_allowed

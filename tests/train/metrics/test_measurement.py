@@ -13,7 +13,7 @@ from tiny_networks import tiny
 from nets.errors import UserError
 from train.data import TrainingSet
 from train.demo import write_demo
-from train.metrics.fakes import Fakes
+from train.metrics.fakes import Fakes, exactly
 from train.metrics.measure import Measurement
 from train.metrics.names import KINDS, label
 from train.metrics.reals import Reals
@@ -47,6 +47,14 @@ def G():
     return tiny("sg2-conditional", c_dim=4)
 
 
+@pytest.fixture
+def tf32():
+    """Leaves the switches as they were."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    yield
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
 # -- left alone -------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("family", ["sg2-conditional", "sg3-t", "sg1"])
@@ -78,6 +86,18 @@ def test_images_follow_from_seed_and_number_alone(G):
     parts = torch.cat([Fakes(G, 5).pictures(range(start, min(start + 4, 9))) for start in range(0, 9, 4)])
     assert (whole.int() - parts.int()).abs().max() <= 1      # a batch's sums are rounded in another order
     assert not torch.equal(whole, Fakes(G, 6).pictures(range(9)))
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_small_steps_are_looked_at_in_float32(G, allowed, tf32):
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+    G.synthesis.precision = torch.float16
+    with pytest.raises(KeyboardInterrupt), exactly(G):
+        assert G.synthesis.precision == torch.float32
+        assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+        raise KeyboardInterrupt
+    assert G.synthesis.precision == torch.float16
+    assert torch.backends.cudnn.allow_tf32 == torch.backends.cuda.matmul.allow_tf32 == allowed
 
 
 def test_a_growing_network_is_measured_at_its_level_of_detail():
