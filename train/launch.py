@@ -67,8 +67,8 @@ def launch(command: Sequence[str], count: int) -> int:
 def _wait(processes: list[subprocess.Popen]) -> int:
     """Until all have ended. One that fails leaves the others waiting for it: they are asked, then made to end."""
     failed, deadline = 0, None
-    while any(process.poll() is None for process in processes):
-        failed = failed or next((p.returncode for p in processes if p.returncode), 0)
+    while None in (found := [process.poll() for process in processes]):
+        failed = failed or next(filter(None, found), 0)
         if failed and deadline is None:
             deadline = time.monotonic() + GRACE_SECONDS
             for process in processes:
@@ -77,7 +77,7 @@ def _wait(processes: list[subprocess.Popen]) -> int:
         if deadline and time.monotonic() > deadline:
             break
         time.sleep(POLL_SECONDS)
-    return failed or next((p.returncode for p in processes if p.returncode), 0)
+    return abs(failed or next(filter(None, found), 0))                   # a signal's number, negative, is a failure too
 
 
 def _free_port() -> int:

@@ -23,7 +23,7 @@ from nets.config import StyleGAN3Config
 from nets.errors import UserError
 from train.augment import PIPELINES, Numbers, augment, draw
 from train.config import TrainConfig
-from train.latents import draw_latents
+from train.latents import Latents
 from train.phases import Phases
 from train.view import MAX_BLUR, blur
 
@@ -143,8 +143,11 @@ def phases(config: TrainConfig, G: nn.Module, D: nn.Module) -> dict[str, Callabl
     labels = torch.zeros(num, c_dim, device=device) if c_dim else None
     points, average = torch.zeros(num), torch.zeros((), device=device)
 
-    def latents():
-        return draw_latents(G, num, labels, torch.Generator(), 1.0, lod)
+    def latents() -> Latents:            # of any content: drawing the noise of large pictures would take seconds
+        z, other = (torch.empty(num, G.z_dim, device=device) for _ in "ab")
+        noise = {stage.name: torch.empty(num, 1, *stage.noise_const.shape, device=device)
+                 for stage in G.synthesis.stages(lod) if stage.noise_const is not None}
+        return Latents(z, labels, other, G.num_ws // 2 if config.mixing else G.num_ws, noise)
     found = {"G main": lambda: run.generator_main(latents()),
              "D main": lambda: run.discriminator_main(latents(), reals, labels, config.d_reg_interval is None, points)}
     if config.g_reg_interval:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from nets.build import build
 from nets.checkpoint import Checkpoint, NetworkRecord, open_checkpoint
 from nets.checkpoint.blob import Malformed
+from nets.checkpoint.record import DERIVED
 from nets.config import AnyConfig, kind_of
 from nets.errors import CheckpointError, UserError, one_line
 from train.config import TrainConfig
@@ -108,7 +109,7 @@ def _plan(name: str, chosen: str, record: NetworkRecord, wanted: Mapping[str, Te
     for key, tensor in wanted.items():
         given = record.tensors.get(key)
         if given is None:
-            left.append(f"{key}: missing in the file")
+            left += [] if key.endswith(DERIVED) else [f"{key}: missing in the file"]
         elif tuple(given.shape) != tuple(tensor.shape):
             left.append(f"{key}: {list(given.shape)} in the file against {list(tensor.shape)}")
         else:
