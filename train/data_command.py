@@ -201,32 +201,24 @@ def _destination(args: argparse.Namespace) -> Path:
         raise UserError("where to? add -o DEST: NAME.zip or a new folder; or --check, to write nothing")
     dest = Path(args.dest).expanduser()
     dest = dest if dest.name not in ("", "..") else dest.resolve()
-    if dest.suffix.lower() == ".zip":
-        if dest.is_dir():
-            raise UserError(f"{dest}: is a folder; choose another name")
-        if dest.exists() and not args.overwrite:
-            raise UserError(f"{dest}: is there already; add --overwrite to replace it, or choose another name")
-    elif dest.exists() and not _is_empty_folder(dest):
-        raise UserError(f"{dest}: is there already; choose a new folder, or a name that ends in .zip")
-    _check_writable(dest)
-    return dest
-
-
-def _is_empty_folder(path: Path) -> bool:
     try:
-        return path.is_dir() and not any(path.iterdir())
-    except OSError:
-        return False
-
-
-def _check_writable(dest: Path) -> None:
-    """Tries it: neither permissions nor an attempt to make a folder tell it for every file system."""
-    trial = dest.with_name(f".{dest.name}.{os.getpid()}.part")
-    try:
-        trial.touch()
+        _check_free(dest, args.overwrite)
+        trial = dest.with_name(f".{dest.name}.{os.getpid()}.part")
+        trial.touch()                                    # permissions alone do not tell it for every file system
         trial.unlink()
     except OSError as error:
         raise UserError(f"{dest}: cannot be written: {error.strerror or error}") from None
+    return dest
+
+
+def _check_free(dest: Path, overwrite: bool) -> None:
+    if dest.suffix.lower() != ".zip":
+        if dest.exists() and not (dest.is_dir() and not any(dest.iterdir())):
+            raise UserError(f"{dest}: is there already; choose a new folder, or a name that ends in .zip")
+    elif dest.is_dir():
+        raise UserError(f"{dest}: is a folder; choose another name")
+    elif dest.exists() and not overwrite:
+        raise UserError(f"{dest}: is there already; add --overwrite to replace it, or choose another name")
 
 
 def _check_apart(source: Path, dest: Path) -> None:

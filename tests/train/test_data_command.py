@@ -278,6 +278,9 @@ def test_a_full_disk_is_one_line(source, tmp_path, monkeypatch):
 def test_a_place_that_may_not_be_written(source, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
     assert "Permission denied" in refused(source({"a.png": png()}), "-o", tmp_path / "closed" / "set.zip")
+    (tmp_path / "closed").chmod(0)
+    assert "Permission denied" in refused(tmp_path / "src", "-o", tmp_path / "closed" / "set")
+    assert "cannot be read: Permission denied" in refused(tmp_path / "closed" / "x.zip", "--check")
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no such place here")

@@ -50,6 +50,7 @@ class Folder(Source):
 
     def _note(self, error: OSError) -> None:
         self.notes.append(one_line(f"skipped folder {error.filename}: {error.strerror}"))
+        self.obstacle = "it has subfolders that cannot be read"
 
 
 class Zip(Source):

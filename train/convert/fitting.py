@@ -67,6 +67,7 @@ def remedy(sizes: Counter) -> str:
 def obstacles(source: Source, found: Survey, skipped: int) -> list[str]:
     """Why training cannot use the source as it is; empty if it can."""
     lines = [f"it is {source.kind}, training reads folders and zips"] if source.kind not in ("folder", "zip") else []
+    lines += [source.obstacle] if source.obstacle else []
     lines += [f"{skipped} of its pictures cannot be read"] if skipped else []
     lines += [f"{counted(count, 'picture')} {what}" for what, count in sorted(found.obstacles.items())]
     lines += [trouble_with_sizes(found)] if trouble_with_sizes(found) else []

@@ -23,6 +23,7 @@ class Source:
     `labels`: one a picture, where the source itself has them. `notes`: lines on what was found wrong or passed over.
     """
     kind = ""                            # in words
+    obstacle = ""                        # why training could not read the source itself, beside what its pictures are
 
     def __init__(self, path: Path):
         self.path = path

@@ -128,7 +128,8 @@ def test_a_subfolder_that_cannot_be_read_is_a_note(tmp_path):
     (tmp_path / "a.png").write_bytes(png())
     os.chmod(tmp_path / "closed", 0)
     try:
-        assert "closed: Permission denied" in open_source(tmp_path).notes[0]
+        source = open_source(tmp_path)
+        assert "closed: Permission denied" in source.notes[0] and source.obstacle
     finally:
         os.chmod(tmp_path / "closed", 0o700)
 
