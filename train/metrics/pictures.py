@@ -98,7 +98,7 @@ class Swd:
         self._random = torch.Generator().manual_seed(setting.seed)
         drawn = Patches(torch.Generator().manual_seed(1), per_image)
         self._real = Patches.of(setting.statistics("patches", drawn.add, drawn.tensors, count, per_image=per_image))
-        self.count = self._real.count // per_image       # fewer where some cannot be read
+        self.count = next(iter(self._real.sizes.values()))[0] // per_image     # fewer where some cannot be read
         self._fake = Patches(torch.Generator().manual_seed(2), per_image)
 
     def take(self, fakes: Fakes, numbers: range) -> None:

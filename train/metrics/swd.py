@@ -41,11 +41,6 @@ class Patches:
         y, x = (torch.randint(size, shape, generator=self._generator).to(level.device) for size in windows.shape[2:4])
         return windows[torch.arange(len(level), device=level.device)[:, None], :, y, x].flatten(0, 1)
 
-    @property
-    def count(self) -> int:
-        """Patches of each level."""
-        return sum(len(part) for part in next(iter(self._levels.values()), []))
-
     def tensors(self) -> dict[str, Tensor]:
         """What `of` makes the same patches from: each level's shorter side -> [n, C, 7, 7]."""
         return {str(side): torch.cat(parts) for side, parts in self._levels.items()}
@@ -57,9 +52,15 @@ class Patches:
         found._levels = {int(side): [patches] for side, patches in tensors.items() if side.isdigit()}
         return found
 
-    def levels(self) -> dict[int, Tensor]:
-        """From fine to coarse: the shorter side in pixels -> normalised patches [n, C 49]."""
-        return {side: normalised(torch.cat(self._levels[side])) for side in sorted(self._levels, reverse=True)}
+    @property
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """From fine to coarse: the shorter side in pixels -> (number of patches, channels)."""
+        return {side: (sum(len(part) for part in self._levels[side]), self._levels[side][0].shape[1])
+                for side in sorted(self._levels, reverse=True)}
+
+    def level(self, side: int) -> Tensor:
+        """The normalised patches of one level, [n, C 49]."""
+        return normalised(torch.cat(self._levels[side]))
 
 
 def swd(real: Patches, fake: Patches, generator: torch.Generator, device: torch.device | str = "cpu",
@@ -68,13 +69,13 @@ def swd(real: Patches, fake: Patches, generator: torch.Generator, device: torch.
 
     Raises UserError if the two were given images of other sizes, or not equally many.
     """
-    a, b = real.levels(), fake.levels()
-    if not a or {side: x.shape for side, x in a.items()} != {side: x.shape for side, x in b.items()}:
+    sizes = real.sizes
+    if not sizes or sizes != fake.sizes:
         raise UserError("SWD compares equally many images of one size; the real and the generated ones differ")
     found = {}
-    for i, side in enumerate(a):
-        found[side] = SCALE * sliced_wasserstein(a[side].to(device), b[side].to(device), generator)
-        progress((i + 1) / len(a))
+    for i, side in enumerate(sizes):     # one at a time in memory
+        found[side] = SCALE * sliced_wasserstein(*(p.level(side).to(device) for p in (real, fake)), generator)
+        progress((i + 1) / len(sizes))
     return found
 
 

@@ -105,14 +105,14 @@ def test_swd_sees_what_differs_and_at_which_level():
 def test_swd_is_a_thousand_times_the_distance_of_normalised_patches():
     a, b, shares = patches_of(noise(10, 3, 16, 16), 1), patches_of(noise(10, 3, 16, 16, seed=2) ** 3, 2), []
     found = swd(a, b, seeded(3), progress=shares.append)
-    assert found == {16: 1000 * sliced_wasserstein(a.levels()[16], b.levels()[16], seeded(3))} and shares == [1]
+    assert found == {16: 1000 * sliced_wasserstein(a.level(16), b.level(16), seeded(3))} and shares == [1]
 
 
 def test_batches_make_no_difference_to_whole_sets():
     x = noise(4, 1, 16, 16)
     whole = torch.cat(patches_of(x, 1)._levels[16])
     assert whole.shape == (64, 1, 7, 7) and whole.dtype == torch.float32
-    assert len(patches_of(x, 1, step=1).levels()[16]) == 64
+    assert len(patches_of(x, 1, step=1).level(16)) == 64
 
 
 def test_what_cannot_be_compared_is_said():
