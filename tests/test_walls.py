@@ -16,7 +16,7 @@ MAY_IMPORT = {
               "renderer.device"},
 }
 TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
-    "arrays", "batch", "colormaps", "content", "images", "inspect_options", "inspection", "labels", "many",
+    "arrays", "batch", "colormaps", "content", "images", "inspect_options", "inspection", "labels", "launching", "many",
     "options", "png", "report", "report_files", "rows", "script", "state", "thread", "typefaces", "types", "words")}
 
 
