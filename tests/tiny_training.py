@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 
+import numpy as np
 import torch
+from PIL import Image
 from torch.nn.functional import one_hot
 
 from train.config import TrainConfig
@@ -51,3 +54,26 @@ def trained(config: TrainConfig, steps: int, training: Training | None = None) -
     for step in range(training.steps, training.steps + steps):
         training.step(*minibatch(step, training.now.batch, width))
     return training
+
+
+def png(seed: int, size=(16, 16)) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def assert_equal(one, other):
+    """Trees of a training state, apart from the time it took."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one.keys() - {"elapsed"}:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other)
+        for a, b in zip(one, other):
+            assert_equal(a, b)
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from nets.checkpoint import NetworkRecord, save_native
+from nets.errors import UserError
 from train.config import TrainConfig
 from train.data import TrainingSet
 from train.folder import RunFolder
@@ -40,6 +41,8 @@ class Records:
         self.folder, self.config, self.options = folder, config, options
         self.training, self.stopwatch = training, stopwatch
         self._measurement = measurement(options) if options.metrics else None
+        if self._measurement:
+            self._measurement.check(training.G_ema)
         self._layout = Layout(*options.grid) if options.grid else grid_layout(training.G.resolution)
         self._samples = grid_samples(pictures, self._layout, config.seed)
         self._images, self._total = training.images, 0.0         # at the last tick
@@ -75,7 +78,11 @@ class Records:
         if not self._measurement:
             return {}
         lod = self.training.now.lod if self.config.growing else None
-        found = self._measurement.measure(self.training.G_ema, lambda text, share: watch(f"{METRIC} {text}"), lod)
+        try:
+            found = self._measurement.measure(self.training.G_ema, lambda text, share: watch(f"{METRIC} {text}"), lod)
+        except UserError as error:
+            self.folder.say(f"nothing was measured, the run goes on: {error}")
+            return {}
         return {f"metric.{name}": value for name, value in found.items()}
 
     # -- pictures and networks ----------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import threading
 import time
@@ -10,8 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from tiny_training import tiny_run
+from tiny_training import assert_equal, png, tiny_run
 
 from nets.checkpoint import open_checkpoint
 from nets.errors import UserError
@@ -22,12 +20,6 @@ from train.presets import PRESETS
 from train.settings import RunOptions
 from train.state import newest_state
 from train.writing import Entry, write_set
-
-
-def png(seed: int, size=(16, 16)) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)).save(file, "PNG")
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -57,23 +49,6 @@ def run_to(kimg: float, config, options: RunOptions, folder: RunFolder | None = 
 
 def stats(folder: RunFolder) -> list[dict]:
     return [json.loads(line) for line in (folder.path / "stats.jsonl").read_text().splitlines()]
-
-
-def assert_equal(one, other):
-    """Trees of a training state, apart from the time it took."""
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one.keys() - {"elapsed"}:
-            assert_equal(one[key], other[key])
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other)
-        for a, b in zip(one, other):
-            assert_equal(a, b)
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other)
-    else:
-        assert one == other
 
 
 @pytest.mark.parametrize("name", PRESETS)
