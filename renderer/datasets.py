@@ -55,11 +55,15 @@ class Dataset:
 
     def read(self, index: int) -> np.ndarray:
         """uint8 [H, W, C]. Raises UnfitPicture, naming the picture; others may be good all the same."""
-        picture = self._picture(self.names[index])
+        picture = self.read_any(index)
         if picture.shape[:2] != self.size:
             (height, width), (h, w) = picture.shape[:2], self.size
             raise UnfitPicture(f"{self.path}: {self.names[index]} is {width}x{height}, the others are {w}x{h}")
         return picture
+
+    def read_any(self, index: int) -> np.ndarray:
+        """uint8 [H, W, C] of whatever size. Raises UnfitPicture."""
+        return self._picture(self.names[index])
 
     def glance(self, index: int) -> tuple[int, int, int]:
         """(H, W, C) by the header alone, far quicker than `read`. Raises UnfitPicture.

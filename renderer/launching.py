@@ -25,6 +25,7 @@ from nets.errors import UserError, one_line
 
 ROOT = Path(__file__).resolve().parents[1]               # where `python -m train` is found
 POLL = 0.1                               # seconds
+STAMP = len("2026-01-31 12:00:00 ")      # before every line of a run's log
 MOST_TAIL = 1 << 14                      # bytes of a log that its last line is looked for in
 _PERCENT = re.compile(rb"^([^\r\n:]*): +(\d+)%\|")
 
@@ -56,6 +57,17 @@ class Started:
             return _last_line(_tail(self.log, self._begin))
         except OSError:
             return ""
+
+    def folder(self) -> Path | None:
+        """The run's, once it is there: what the process says first, behind the time."""
+        try:
+            with open(self.log, "rb") as file:
+                file.seek(self._begin)
+                said = file.read(MOST_TAIL).decode("utf-8", "replace")
+        except OSError:
+            return None
+        places = (Path(line[STAMP:]) for line in said.splitlines()[:-1] if line[STAMP:])
+        return next((place for place in places if place.is_absolute() and (place / "config.json").is_file()), None)
 
 
 def start(arguments: Sequence[str], log: str | os.PathLike) -> Started:
@@ -168,6 +180,26 @@ def _progress(said: bytes) -> Progress | None:
     """Of the newest bar in `said`."""
     found = [match for line in re.split(rb"[\r\n]+", said) if (match := _PERCENT.match(line))]
     return Progress(found[-1][1].decode(), int(found[-1][2]) / 100) if found else None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a run would be. `text`: lines of 'name   value'; `settings`: {"train", "run"}, as in its config.json."""
+    text: str
+    settings: dict[str, Any]
+
+    def value(self, place: str) -> Any:
+        """Of an option's `place`; None where the configuration has none."""
+        found = self.settings
+        for name in place.split(".") if place else ("",):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+
+def look(arguments: Sequence[str], told: Callable[[Progress | None], None] = lambda progress: None) -> Look:
+    """What `python -m train` with `arguments` of a run would do. Raises UserError with why it would not."""
+    values = json.loads(ask([*arguments, "--dry-run", "json"], told))
+    return Look(values.pop("text"), values)
 
 
 # -- what training offers ---------------------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ def run(args: Namespace) -> int:
     stored = resuming.read(path, args) if path else None
     gpus = stored.config.gpus if stored else _gpus(args)
     if args.dry_run:
-        print(prepare(args, stored).text)
+        prepared = prepare(args, stored)
+        print(_as_json(prepared) if args.dry_run == "json" else prepared.text)
         return 0
     if gpus > 1 and not launch.is_launched():
         return launch.launch(launch.command_line(words(args)), gpus)
@@ -110,6 +111,16 @@ def _text(config, summary, needs, report, args: Namespace) -> str:
     if report:
         rows += str(report).splitlines()
     return "\n".join([describe(config), *rows, f"command        {_command(args)}"])
+
+
+def _as_json(prepared: Prepared) -> str:
+    """{"text", "train", "run"}, the latter two as in a run's config.json."""
+    import json
+
+    from train import config as train_config
+    from train import settings
+    return json.dumps({"text": prepared.text, "train": train_config.to_json(prepared.config),
+                       "run": settings.to_json(prepared.options)})
 
 
 def _command(args: Namespace) -> str:

@@ -74,7 +74,8 @@ OPTIONS = (
     Option("seed", "whole", "run", "of everything random", "train.seed", "N", default=0),
     Option("resume", "text", "run", "a run folder, or `latest` in --outdir: the run goes on from its newest good "
            "state; a checkpoint (file, address or demo:NAME): a new run starts from its weights", metavar="RUN|FILE"),
-    Option("dry-run", "command", "run", "say what would be done and check that it can be, but write nothing"),
+    Option("dry-run", "command", "run", "say what would be done and check that it can be, but write nothing; json: "
+           "with every setting, for programs", choices=("text", "json")),
 
     Option("cond", "switch", "data", "train with the labels in the set's dataset.json", "run.cond", default=False),
     Option("mirror", "switch", "data", "show every picture flipped left to right, too: for things that have no left "
@@ -203,7 +204,8 @@ def add_options(parser: ArgumentParser) -> None:
         common = {"dest": option.dest, "default": None, "help": shown.replace("%", "%%")}
         flag, group = f"--{option.name}", groups[option.group]
         if option.kind == "command":
-            group.add_argument(flag, action="store_true", **common | {"default": False})
+            group.add_argument(flag, nargs="?", const=option.choices[0], choices=option.choices,
+                               **common | {"default": False})
         elif option.kind == "switch":
             group.add_argument(flag, action=BooleanOptionalAction, **common)
         else:

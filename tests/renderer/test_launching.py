@@ -162,6 +162,36 @@ def test_who_is_told_may_end_it(tmp_path, stand_in):
         os.kill(int(pid.read_text()), 0)
 
 
+@POSIX
+def test_a_look_has_every_setting(stand_in):
+    stand_in("""
+        import json
+        assert words[2:] == ["run", "--data", "x", "--dry-run", "json"], words
+        print(json.dumps({"text": "batch   8", "train": {"loss": {"gamma": 0.5}, "growing": None}, "run": {"snap": 1}}))
+    """)
+    found = launching.look(["run", "--data", "x"])
+    assert found.text == "batch   8"
+    assert [found.value(place) for place in ("train.loss.gamma", "run.snap", "train.growing.steady_kimg", "")] == \
+        [0.5, 1, None, None]
+
+
+@POSIX
+def test_the_folder_is_known_once_it_is_there(tmp_path, stand_in):
+    folder, go = tmp_path / "00000-a ü set", tmp_path / "go"
+    stand_in(f"""
+        print("a warning", flush=True)
+        while not os.path.exists({str(go)!r}):
+            time.sleep(0.02)
+        print("2026-01-31 12:00:00 " + {str(folder)!r}, flush=True)
+        print("2026-01-31 12:00:00 generator  /", flush=True)""")
+    started = launching.start(["run"], tmp_path / "log")
+    assert started.folder() is None
+    folder.mkdir()
+    (folder / "config.json").touch()
+    go.touch()
+    assert until(started.folder) == folder
+
+
 # -- what training offers ---------------------------------------------------------------------------------------------
 
 def test_the_offer_is_that_of_the_command_line():
@@ -177,3 +207,14 @@ def test_the_real_command_line_refuses_in_one_line(tmp_path):
     with pytest.raises(UserError, match="nothing here: is not there") as caught:
         launching.ask(["run", "--dry-run", "--outdir", str(tmp_path), "--data", str(tmp_path / "nothing here")])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_real_look_knows_the_values_of_the_presets_own(tmp_path):
+    data = tmp_path / "set.zip"
+    launching.ask(["data", "demo", "-o", str(data), "--images", "40", "--resolution", "16"])
+    found = launching.look(["run", "--outdir", str(tmp_path), "--data", str(data), "--cbase", "64", "--cmax", "4"])
+    values = {option.name: found.value(option.place) for option in launching.offer().options if option.place}
+    assert values["batch"] == 32 and values["cmax"] == 4 and values["snap"] == 10 and values["aug"] == "ada"
+    assert values["gamma"] == pytest.approx(0.0002 * 16 ** 2 / 32)
+    assert values["phase-kimg"] is None and "batch          32 = " in found.text
