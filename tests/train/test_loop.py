@@ -11,7 +11,7 @@ from train.config import Augmentation, Ema, Growing
 from train.ema import ema_beta
 from train.loop import Training
 from train.phases import LossConfig
-from train.presets import ARCHITECTURES, PRESETS, Data, preset, with_architectures
+from train.presets import ARCHITECTURES, Data, preset, with_architectures
 from train.state import pack, unpack
 
 
@@ -34,9 +34,9 @@ def copied(state):
     return unpack(pack(state, tensors), tensors)
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_recipe_learns_and_goes_on_exactly(name):
-    """Five steps: path lengths and R1 come twice and once. Growing ones fade in 16² from 8² meanwhile."""
+@pytest.mark.parametrize("name", ["stylegan1", "stylegan2-auto", "stylegan3-r"])
+def test_a_recipe_of_each_family_learns_and_goes_on_exactly(name):
+    """Five steps: path lengths and R1 come twice and once. StyleGAN1 fades in 16² from 8² meanwhile."""
     config = tiny_run(name)
     if config.growing:
         config = dataclasses.replace(config, growing=Growing(8, 0.016, 0.016, config.growing.batches))
