@@ -9,8 +9,10 @@ import time
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_training import assert_equal, png, tiny_run
 
+import visualizer
 from nets.checkpoint import open_checkpoint
 from nets.errors import UserError
 from train import records, session
@@ -52,7 +54,7 @@ def stats(folder: RunFolder) -> list[dict]:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_from_start_to_end_and_again_in_two_parts(name, pictures, tmp_path):
+def test_every_preset_from_start_to_end_and_again_in_two_parts(name, pictures, tmp_path, capsys):
     """32 images in one run are the same, bit for bit, as 24 and then the rest; the snapshot is a checkpoint."""
     config = tiny_run(name)
     if config.growing:
@@ -69,6 +71,18 @@ def test_every_preset_from_start_to_end_and_again_in_two_parts(name, pictures, t
     moved = [not torch.equal(a.load(), b.load()) for a, b in zip(first.networks["G_ema"].tensors.values(),
                                                                 last.networks["G_ema"].tensors.values())]
     assert sum(moved) > len(moved) // 3 and last.networks.keys() == {"G_ema", "G", "D"}
+
+    picture = tmp_path / "a.png"
+    for words in ["info", str(whole.snapshots()[-1])], ["render", str(whole.snapshots()[-1]), "-o", str(picture)]:
+        assert visualizer.main(words) == 0, capsys.readouterr().err
+    assert Image.open(picture).size == (16, 16) and "image 16x16" in capsys.readouterr().out
+
+
+def test_a_snapshot_of_growing_networks_shows_the_level_of_detail_they_have_come_to(pictures, tmp_path):
+    config = tiny_run("stylegan1", growing=Growing(8, 0.008, 0.016, ((8, 8),)))
+    folder = run_to(0.016, config, options_for(pictures, tmp_path))
+    with open_checkpoint(str(folder.snapshots()[-1])) as checkpoint:
+        assert {record.config.lod for record in checkpoint.networks.values()} == {config.at(0.016).lod} == {0.5}
 
 
 # -- asked from outside -----------------------------------------------------------------------------------------------
