@@ -41,8 +41,8 @@ class Jobs:
         activity = self._activity
         return activity if activity and time.monotonic() - activity.since > PATIENCE else None
 
-    def progress(self, fraction: float) -> None:
-        """For the running job to call: how far it is, 0..1. Raises Cancelled once it was given up."""
+    def progress(self, fraction: float | None) -> None:
+        """For the running job to call: how far it is, 0..1, None: not known. Raises Cancelled once it was given up."""
         if self._cancelled:
             raise Cancelled
         activity = self._activity
