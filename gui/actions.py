@@ -120,7 +120,7 @@ def entries_of(desk: Desk, app: App, request: RenderRequest, result: RenderResul
     found = [Entry(c.words, c.menu.replace("/", " › "), c.run, " / ".join(c.keys), c.reason(request, result))
              for c in desk.commands]
     found += [Entry(panel.title, "Panel", lambda q, r, t=panel.title: desk.show(t)) for panel in desk.panels
-              if panel.title not in desk.lab.titles]
+              if panel.title not in desk.in_menus]
     taps = result.info.taps if result.info else ()
     found += [Entry(tap.name, "Layer", lambda q, r, t=tap: look_at(q, t)) for tap in taps]
     found += [Entry(shown_name(path), "Demo", lambda q, r, p=path: opening(q, p))

@@ -282,6 +282,7 @@ class App:
             "focused": self.window.focused, "typing": self.window.typing,
             "full_screen": self.window.full_screen, "undo": self.history.undoes, "redo": self.history.redoes,
             "report": told(shown.report), "other_report": told(other.report) if other else None,
+            "training": self.desk.training_panel.facts(),
             "notice": self.desk.notices.shown.text if self.desk.notices.shown else "",
         }
 

@@ -31,17 +31,21 @@ from gui.panels.latent import LatentPanel
 from gui.panels.layers import LayersPanel
 from gui.panels.mixing import MixingPanel
 from gui.panels.network import NetworkPanel
+from gui.panels.newrun import NewRunPanel, of_window
 from gui.panels.performance import FrameTimes, PerformancePanel
 from gui.panels.radial import RadialPanel
 from gui.panels.spectrum import SpectrumPanel
 from gui.panels.status import StatusBar
 from gui.panels.tour import TourPanel
+from gui.panels.training import TrainingPanel
 from gui.panels.transform import TransformPanel
 from gui.panels.truncation import TruncationPanel
 from gui.panels.viewer import Viewer
 from gui.plots import Pointed
 from gui.preferences import Preferences
 from gui.saving import Saver
+from gui.settings import CLOSED_AT_FIRST
+from gui.training import Training
 from gui.visits import Visits
 from renderer.types import Activity, RenderRequest, RenderResult
 
@@ -79,18 +83,22 @@ class Desk:
         self.spectra = (SpectrumPanel(pointed, exporter), RadialPanel(pointed, exporter),
                         AllLayersPanel(pointed, exporter))
         self.lab = Lab(exporter, app.reference.result, self.show, self.hide)
+        self.training = Training(app, self)
+        self.training_panel = TrainingPanel(self.training)
+        self.new_run = of_window(app, self)
         self.panels = (
             NetworkPanel(self.ask_file, self.recents), self.latent, HistoryPanel(self.visits),
             FavouritesPanel(self.favourites, app.open), self.mixing, TransformPanel(), self.truncation,
             LayersPanel(), ChannelPanel(self.jobs, app.change),
             ComparePanel(self._ask_second, self._recents, app.reference.result, app.reference.matched, self.jobs),
-            self.capture, *self.spectra, PerformancePanel(self.frames), *self.lab.panels, self.viewer,
+            self.capture, *self.spectra, PerformancePanel(self.frames), *self.lab.panels,
+            self.training_panel, self.new_run, self.viewer,
         )
         self.preferences = Preferences(self.panels)
         self.preferences.restore(app.settings.switches)
         self.status = StatusBar(self.messages, lambda: app.activity() or self.job(), lambda: self.viewer.readout,
                                 app.cancel)
-        self.hidden = {*app.settings.hidden, *self.lab.titles}
+        self.hidden = {*app.settings.hidden, *self.lab.titles, NewRunPanel.title}
         self._docked: set[str] = set()   # titles of panels that are docked, as of the last frame
         self.viewer_alone = False
         self.commands = actions.commands_of(self, app)
@@ -116,6 +124,7 @@ class Desk:
         if request.spectrum is not None and not shown & {SpectrumPanel.title, RadialPanel.title}:
             request = replace(request, spectrum=None)
         request = self.lab.in_sight(request, shown)
+        self._guard("Training", partial(self.training.follow, TrainingPanel.title in shown))
         self._bring_to_front()
         self._see(request, answer(request))
         claimed = {key for panel in self.panels if panel.title in shown for key in getattr(panel, "claims", ())}
@@ -152,6 +161,8 @@ class Desk:
         flags = imgui.WindowFlags_.no_decoration | imgui.WindowFlags_.no_docking if alone else 0
         if alone or panel.title in self._docked:
             flags |= imgui.WindowFlags_.no_background        # the window's own: a layer less to draw in software
+        if hasattr(panel, "place") and not alone:
+            panel.place()
         name = f"{panel.title}##alone" if alone else panel.title
         with imgui_ctx.begin(name, None if alone else True, flags) as opened, report.panel(panel.title):
             (self._docked.add if imgui.is_window_docked() else self._docked.discard)(panel.title)
@@ -213,17 +224,24 @@ class Desk:
 
     def job(self) -> Activity | None:
         """The job that takes long."""
-        return self.jobs.activity() or self.searches.activity()
+        return self.jobs.activity() or self.searches.activity() or self.new_run.run.activity()
 
     def cancel_jobs(self) -> None:
         if self.job():
             self.messages.say("Cancelled")
         self.jobs.cancel()
         self.searches.cancel()
+        self.new_run.run.cancel()
 
     @property
     def polling(self) -> bool:
-        return self.dialogs.polling or self.jobs.busy or self.searches.busy
+        return (self.dialogs.polling or self.jobs.busy or self.searches.busy or self.training.busy
+                or self.new_run.polling)
+
+    @property
+    def in_menus(self) -> set[str]:
+        """Titles of panels that are found in menus of their own."""
+        return {*self.lab.titles, TrainingPanel.title, NewRunPanel.title}
 
     def layout_text(self) -> str:
         """As it would be at 100 %."""
@@ -266,7 +284,7 @@ class Desk:
         self.latent.playing = not self.latent.playing
 
     def reset_layout(self) -> None:
-        self.hidden = set(self.lab.titles)
+        self.hidden = {*self.lab.titles, *CLOSED_AT_FIRST}
         self.viewer_alone = False
         self._layout_wanted = True
 

@@ -113,7 +113,8 @@ class Files:
             return
         newest = snapshots.newest(folder)
         if newest is None:
-            raise ValueError(f"{path} holds no network-snapshot-*.pkl or .safetensors; drop a checkpoint file instead")
+            raise ValueError(f"{path} holds no snapshot-*.safetensors or network-snapshot-*.pkl; drop a checkpoint "
+                             "file instead")
         self._app.later(partial(self._offer_run, str(newest)))
 
     def _offer_run(self, path: str) -> None:
@@ -125,6 +126,15 @@ class Files:
     def _follow_to(self, path: str) -> None:
         self._app.turn_to(path)
         self._messages.say(f"Followed training to {name_of(path)}")
+
+    def follow_run(self, path: str) -> None:
+        """Opens the snapshot `path` of a run, in the view that is set up if that is of the same run, and the next."""
+        def turn() -> None:
+            now = self._app.request
+            same_run = Path(now.checkpoint.path).parent == Path(path).parent
+            self._app.request = following(now, path) if same_run else opening(now, path)
+            self.follower.follow(path)
+        self._app.later(turn)
 
     def toggle_following(self) -> None:
         if self.follower.folder is None:

@@ -16,7 +16,8 @@ BOTTOM = (("Spectrum",), ("Radial profile", "All layers"), ("Capture", "Performa
 BOTTOM_SHARES = (0.36, 0.35, 0.29)
 NARROW = 42.0                            # font heights: where the bottom panels no longer fit side by side
 CENTER = "Viewer"
-LAB_SHARE = 0.5                          # of the viewer's place, while one of the lab's panels is open
+BESIDE = (*LAB, "Training")              # the viewer, in one place
+LAB_SHARE = 0.5                          # of the viewer's place, while one of these is open
 
 
 def build(root: int, position: ImVec2, size: ImVec2, font_size: float) -> None:
@@ -33,7 +34,7 @@ def build(root: int, position: ImVec2, size: ImVec2, font_size: float) -> None:
     right, middle = _split(rest, imgui.Dir.right, right_share / (1 - left_share))
     bottom, center = _split(middle, imgui.Dir.down, bottom_share)
     lab, center = _split(center, imgui.Dir.right, LAB_SHARE)
-    _stack(lab, (LAB,), (1.0,), imgui.Dir.left)
+    _stack(lab, (BESIDE,), (1.0,), imgui.Dir.left)
     _stack(left, LEFT, LEFT_SHARES, imgui.Dir.up)
     _stack(right, RIGHT, RIGHT_SHARES, imgui.Dir.up)
     if (1 - left_share - right_share) * size.x < NARROW * font_size:
@@ -63,8 +64,8 @@ def _stack(node: int, groups, shares, side: imgui.Dir) -> None:
 
 
 def is_whole(text: str) -> bool:
-    """Whether a layout has a place for each of the lab's panels and the tour; one of an older version has not."""
-    return all(f"[Window][{title}]" in text for title in (*LAB, "Tour"))
+    """Whether a layout has a place for each panel that begins closed; one of an older version has not."""
+    return all(f"[Window][{title}]" in text for title in (*BESIDE, "Tour"))
 
 
 def rescaled(text: str, factor: float) -> str:

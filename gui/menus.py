@@ -60,7 +60,7 @@ def _open_lists(desk: Desk, request: RenderRequest) -> RenderRequest:
 
 def _panel_list(desk: Desk) -> None:
     imgui.separator()
-    for panel in (panel for panel in desk.panels if panel.title not in desk.lab.titles):
+    for panel in (panel for panel in desk.panels if panel.title not in desk.in_menus):
         visible = panel.title not in desk.hidden
         if imgui.menu_item(panel.title, "", visible)[0]:
             desk.hidden ^= {panel.title}

@@ -13,6 +13,7 @@ from gui.words import readable
 from renderer.images import write_whole
 
 RECENT_LIMIT = 12
+CLOSED_AT_FIRST = ("Training", "New run")          # titles of panels that are opened when they are asked for
 RANGES = {"width": (320, 16384), "height": (240, 16384), "zoom": (0.5, 3.0)}
 
 
@@ -27,7 +28,10 @@ class Settings:
     theme: str = "dark"                  # or 'light'
     greeted: bool = False                # the first steps were shown
     capture_folder: str = ""             # empty: the person's pictures folder
-    hidden: tuple[str, ...] = ()         # titles of panels
+    new_run: str = ""                    # what was filled in for a training run, as JSON (gui.runform)
+    outdir: str = ""                     # where new training runs go; empty: renderer.runs.default_outdir()
+    run_folders: tuple[str, ...] = ()    # others whose runs are listed, newest first
+    hidden: tuple[str, ...] = CLOSED_AT_FIRST    # titles of panels
     switches: tuple[str, ...] = ()       # of panels, that are not as they are at first
     layout: str = ""                     # ImGui's ini text, at 100 %; empty: the default layout
 
@@ -44,6 +48,11 @@ class Settings:
 
     def without_recent(self, path: str) -> Settings:
         return dataclasses.replace(self, recents=tuple(p for p in self.recents if p != path))
+
+    def with_run_folder(self, folder: str) -> Settings:
+        """A folder of training runs that was opened, or that one was started in."""
+        kept = tuple(f for f in self.run_folders if f != folder)
+        return dataclasses.replace(self, run_folders=(folder, *kept)[:RECENT_LIMIT])
 
     def with_capture_folder(self, folder: str) -> Settings:
         return dataclasses.replace(self, capture_folder=folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gui.jobs import Jobs
 
-PATTERNS = ("network-snapshot-*.pkl", "network-snapshot-*.safetensors")
+PATTERNS = ("snapshot-*.safetensors", "network-snapshot-*.pkl", "network-snapshot-*.safetensors")
 PAUSE = 3.0                              # seconds between two looks into the folder
 
 

@@ -16,8 +16,9 @@ MAY_IMPORT = {
               "renderer.device"},
 }
 TORCH_FREE_RENDERER = {f"renderer.{name}" for name in (
-    "arrays", "batch", "colormaps", "content", "images", "inspect_options", "inspection", "labels", "launching", "many",
-    "options", "png", "report", "report_files", "rows", "script", "state", "thread", "typefaces", "types", "words")}
+    "arrays", "batch", "colormaps", "content", "datasets", "images", "inspect_options", "inspection", "labels", "launching",
+    "many", "options", "png", "report", "report_files", "rows", "runs", "runstats", "script", "sets", "state", "thread",
+    "typefaces", "types", "words")}
 
 
 def sources() -> list[Path]:

@@ -289,7 +289,7 @@ def test_a_folder_without_snapshots_is_one_line(window):
     (window.folder / "photos").mkdir()
     before = window.answered()["request"]
     window.drop(window.folder / "photos")
-    report = window.wait(lambda r: "holds no network-snapshot" in r["message"])
+    report = window.wait(lambda r: "holds no snapshot" in r["message"])
     assert report["request"] == before
 
 
