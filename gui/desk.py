@@ -165,7 +165,7 @@ class Desk:
             panel.place()
         name = f"{panel.title}##alone" if alone else panel.title
         with imgui_ctx.begin(name, None if alone else True, flags) as opened, report.panel(panel.title):
-            (self._docked.add if imgui.is_window_docked() else self._docked.discard)(panel.title)
+            (self._docked.add if _is_docked() else self._docked.discard)(panel.title)
             report.mark_tab()
             if not alone and not opened.opened:
                 self.hidden.add(panel.title)
@@ -355,3 +355,9 @@ class Desk:
             with imgui_ctx.begin_popup(title) as popup:
                 if popup:
                     draw()
+
+
+def _is_docked() -> bool:
+    """Whether the window that has begun lies in the desk; one that floats has a node of its own, with a tab."""
+    node = imgui.internal.get_current_window().dock_node
+    return imgui.is_window_docked() and not imgui.internal.dock_node_get_root_node(node).is_floating_node()

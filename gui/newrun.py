@@ -72,7 +72,7 @@ class NewRun:
         self.started: Started | None = None      # until its folder is there, or it has ended
         self.doing, self.share = "", 0.0         # in words, and how far it is
         self.wants_conversion = False
-        self._changed_at = time.monotonic()
+        self._changed_at = self._polled_at = time.monotonic()
         self._has_asked = False                  # for what training offers
         self._glimpsed: str | None = None        # the set that was looked at last
         self._looking: tuple[str, ...] | None = None     # words that are being tried, or will be
@@ -123,7 +123,7 @@ class NewRun:
     @property
     def polling(self) -> bool:
         """Frames are needed, to see how far it is or when it is time to try."""
-        return self._jobs.busy or self._is_due is not None
+        return self._jobs.busy or time.monotonic() - self._polled_at < REST and self._is_due is not None
 
     def activity(self) -> Activity | None:
         return self._jobs.activity()
@@ -138,7 +138,8 @@ class NewRun:
         self._jobs.close()
 
     def poll(self) -> None:
-        """Once a frame: begins what is due."""
+        """Once a frame, while it is in sight: begins what is due."""
+        self._polled_at = time.monotonic()
         if not self._has_asked:
             self._has_asked = True
             self._run("ask for the options", self._ask_offer)

@@ -96,6 +96,12 @@ def next_column() -> None:
     imgui.same_line()
 
 
+def _beside(x: float) -> None:
+    """What follows stands in the same line, at `x` of the window: also in a table, where same_line counts otherwise."""
+    imgui.same_line()
+    imgui.set_cursor_pos_x(x)
+
+
 def align() -> None:
     """Text that follows stands at the height of the text in buttons."""
     imgui.align_text_to_frame_padding()
@@ -123,7 +129,7 @@ def fact(name: str, value: str, tip: str = "", color: str = "text", label: float
     start, label = imgui.get_cursor_pos_x(), label or theme.em(LABEL_EMS)
     text(name, "dim")
     hint(tip)
-    imgui.same_line(start + label)
+    _beside(start + label)
     clipped(value, color, room - label if room else None)
     report.mark(name)
 
@@ -154,9 +160,9 @@ def row(name: str, tip: str = "", changed: bool = False, why_not: str = "", widt
         text(words, "text" if marked else "dim")
         hint(why_not or (tip if words == name else f"{name}: {tip}"))
         if marked:
-            imgui.same_line(start + theme.em(LABEL_EMS) - imgui.get_frame_height())
+            _beside(start + theme.em(LABEL_EMS) - imgui.get_frame_height())
             line.reset = icon(fonts.RESET, f"Reset {name}", "Back to the default")
-        imgui.same_line(start + theme.em(LABEL_EMS))
+        _beside(start + theme.em(LABEL_EMS))
         imgui.set_next_item_width(width)
         Row.hinted = False
         with disabled(why_not), imgui_ctx.begin_group():

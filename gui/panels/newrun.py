@@ -59,7 +59,7 @@ class NewRunPanel:
         self._set = NewSet(run, lambda then: ask_folder("A folder of pictures", run.form.data, then),
                            lambda then: ask_set("A zip of pictures", run.form.data, then))
         self._footer = 0.0               # height, when it was drawn last
-        self.commands = (Command("New run…", lambda q, r: show(self.title), "Ctrl+T", "Training"),)
+        self.commands = (Command("New run…", lambda q, r: show(self.title), "Ctrl+T", "Training", -1),)
 
     def place(self) -> None:
         """Before its window begins: in the middle, over the others."""
@@ -170,27 +170,32 @@ class NewRunPanel:
 
     def _verdict(self) -> None:
         """What is going on, or what is in the way, and the buttons."""
-        run, width = self.run, theme.em(7)
-        room = 2 * (width + imgui.get_style().item_spacing.x) + theme.em(0.3)
-        top = imgui.get_cursor_pos_y()
-        imgui.push_text_wrap_pos(imgui.get_window_width() - room - theme.em(1))
-        words, color = self._words()
-        widgets.align()
-        widgets.text(words, color)
-        imgui.pop_text_wrap_pos()
-        report.mark("Verdict")
-        bottom = imgui.get_cursor_pos_y()
-        imgui.set_cursor_pos(ImVec2(imgui.get_window_width() - room, top))
+        width = theme.em(7)
+        with imgui_ctx.begin_table("verdict", 2) as table:
+            if not table:
+                return
+            imgui.table_setup_column("words", imgui.TableColumnFlags_.width_stretch)
+            imgui.table_setup_column("buttons", imgui.TableColumnFlags_.width_fixed,
+                                     2 * width + imgui.get_style().item_spacing.x)
+            imgui.table_next_column()
+            words, color = self._words()
+            widgets.align()
+            widgets.wrapped(words, color)
+            report.mark("Verdict")
+            imgui.table_next_column()
+            self._buttons(width)
+
+    def _buttons(self, width: float) -> None:
+        run = self.run
         if run.doing:
             self._progress(2 * width)
-        else:
-            why_not = run.trouble
-            if widgets.button("Look first", LOOK, why_not, width):
-                run.look()
-            imgui.same_line()
-            if widgets.button(f"{fonts.PLAY}  Start", START, why_not, width, "Start", chosen=True):
-                run.start()
-        imgui.set_cursor_pos_y(max(bottom, imgui.get_cursor_pos_y()))
+            return
+        why_not = run.trouble
+        if widgets.button("Look first", LOOK, why_not, width):
+            run.look()
+        imgui.same_line()
+        if widgets.button(f"{fonts.PLAY}  Start", START, why_not, width, "Start", chosen=True):
+            run.start()
 
     def _progress(self, width: float) -> None:
         share = self.run.share
