@@ -96,7 +96,7 @@ class Shelf:
     def run(self, path: Path) -> Run | None:
         """None: it has vanished."""
         config, status = self._config(path / "config.json"), self._status(path / "status.json")
-        if config is None and status is None:
+        if config is None and status is None and not is_run(path):
             return None
         last, status = self._last_line(path / "stats.jsonl") or {}, status or {}
         state, error = state_of(path, status, time.time())

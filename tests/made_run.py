@@ -39,6 +39,7 @@ class MadeRun:
             if is_snap:
                 self.save()
         self.folder.status(images=self.images)
+        self.folder._status._write()     # as its heart does, within 5 s
 
     def save(self) -> None:
         self.folder.save_grid(f"fakes-{self.images:012d}", grid(self.images), 8)
@@ -78,7 +79,7 @@ def grid(seed: int, count: int = 32, side: int = 32) -> np.ndarray:
     return np.where(inside, colours, grounds).astype(np.uint8)
 
 
-def remains(outdir: Path, name: str, state: str, age: float, pid: int, **entries) -> Path:
+def remains(outdir: Path, name: str, state: str, age: float, pid: int | None, **entries) -> Path:
     """A folder as a process that is gone left it, its last heartbeat `age` seconds ago."""
     path = outdir / name
     path.mkdir(parents=True)
