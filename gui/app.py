@@ -283,6 +283,7 @@ class App:
             "full_screen": self.window.full_screen, "undo": self.history.undoes, "redo": self.history.redoes,
             "report": told(shown.report), "other_report": told(other.report) if other else None,
             "training": self.desk.training_panel.facts(),
+            "new_run": self.desk.new_run.facts,
             "notice": self.desk.notices.shown.text if self.desk.notices.shown else "",
         }
 

@@ -1,7 +1,8 @@
 """The options of a training run as rows of widgets; what is left empty is the preset's own value, shown in grey."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from imgui_bundle import imgui, imgui_ctx
 
@@ -32,14 +33,23 @@ def basic(run: NewRun) -> None:
 def others(run: NewRun) -> None:
     """All the rest, by group, closed at first; a mark where something was set."""
     rest = [option for option in run.options if option.name not in (*BASIC, *ELSEWHERE)]
-    for group in dict.fromkeys(option.group for option in rest):
-        own = [option for option in rest if option.group == group]
-        given = sum(bool(run.form.text(option.name)) for option in own)
-        title = GROUPS.get(group, group.capitalize())
-        opened = imgui.tree_node(f"{title}{f'  ({given} set)' if given else ''}###{group}")
-        report.mark(title)
+    with _fold("More settings", run, rest) as opened:
+        for group in dict.fromkeys(option.group for option in rest) if opened else ():
+            own = [option for option in rest if option.group == group]
+            with _fold(GROUPS.get(group, group.capitalize()), run, own) as inner:
+                if inner:
+                    _table(group, run, own)
+
+
+@contextmanager
+def _fold(title: str, run: NewRun, options: Sequence[Option]) -> Iterator[bool]:
+    given = sum(bool(run.form.text(option.name)) for option in options)
+    opened = imgui.tree_node(f"{title}{f'  ({given} set)' if given else ''}###{title}")
+    report.mark(title)
+    try:
+        yield opened
+    finally:
         if opened:
-            _table(group, run, own)
             imgui.tree_pop()
 
 

@@ -66,7 +66,7 @@ class Started:
                 said = file.read(MOST_TAIL).decode("utf-8", "replace")
         except OSError:
             return None
-        places = (Path(line[STAMP:]) for line in said.splitlines()[:-1] if line[STAMP:])
+        places = (Path(line[STAMP:]) for line in said.split("\n")[:-1] if line[STAMP:])
         return next((place for place in places if place.is_absolute() and (place / "config.json").is_file()), None)
 
 
@@ -81,7 +81,8 @@ def start(arguments: Sequence[str], log: str | os.PathLike) -> Started:
         with open(log, "ab") as file:
             file.write(f"$ {typed(arguments)}\n".encode("utf-8", "replace"))
             file.flush()
-            return Started(_popen(arguments, stdout=file, stderr=subprocess.STDOUT, **_apart()), log, file.tell())
+            begin = file.tell()
+            return Started(_popen(arguments, stdout=file, stderr=subprocess.STDOUT, **_apart()), log, begin)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(one_line(f"{getattr(error, 'filename', None) or log}: training cannot be started: {reason}")

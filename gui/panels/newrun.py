@@ -45,17 +45,21 @@ def of_window(app: App, desk: Desk) -> NewRunPanel:
         desk.training.expect(folder)
     run = NewRun(Jobs(desk.messages, app.window.wake), replace(kept, outdir=kept.outdir or desk.training.outdir), keep,
                  opened, app.later)
-    return NewRunPanel(run, desk.show, lambda title, path, then: desk.dialogs.ask_folder(title, nearest(path), then),
-                       lambda title, path, then: desk.dialogs.ask_file(title, nearest(path), then, SETS))
+    dialogs = desk.dialogs
+    return NewRunPanel(run, desk.show, desk.hide,
+                       lambda title, path, then: dialogs.ask_folder(title, nearest(path), then),
+                       lambda title, path, then: dialogs.ask_file(title, nearest(path), then, SETS))
 
 
 class NewRunPanel:
     title = "New run"
 
-    def __init__(self, run: NewRun, show: Callable[[str], None], ask_folder: Callable[[str, str, Answer], None],
-                 ask_set: Callable[[str, str, Answer], None]):
-        """`ask_folder` and `ask_set` (title, path to begin at, then) let the person choose a folder, or a zip."""
-        self.run, self._ask_folder = run, ask_folder
+    def __init__(self, run: NewRun, show: Callable[[str], None], hide: Callable[[set[str]], None],
+                 ask_folder: Callable[[str, str, Answer], None], ask_set: Callable[[str, str, Answer], None]):
+        """`show(title)` and `hide(titles)` open and close panels; `ask_folder` and `ask_set` (title, path to begin at,
+        then) let the person choose a folder, or a zip.
+        """
+        self.run, self._hide, self._ask_folder = run, hide, ask_folder
         self._set = NewSet(run, lambda then: ask_folder("A folder of pictures", run.form.data, then),
                            lambda then: ask_set("A zip of pictures", run.form.data, then))
         self._footer = 0.0               # height, when it was drawn last
@@ -70,6 +74,7 @@ class NewRunPanel:
 
     def __call__(self, request: RenderRequest, result: RenderResult) -> RenderRequest:
         self.run.poll()
+        _outline()
         with imgui_ctx.begin_child("form", ImVec2(0, -(self._footer or theme.em(7)))):
             _part(1, "Pictures to learn from")
             self._set.draw()
@@ -176,7 +181,7 @@ class NewRunPanel:
                 return
             imgui.table_setup_column("words", imgui.TableColumnFlags_.width_stretch)
             imgui.table_setup_column("buttons", imgui.TableColumnFlags_.width_fixed,
-                                     2 * width + imgui.get_style().item_spacing.x)
+                                     2 * width + theme.em(4.5) + 2 * imgui.get_style().item_spacing.x)
             imgui.table_next_column()
             words, color = self._words()
             widgets.align()
@@ -187,6 +192,9 @@ class NewRunPanel:
 
     def _buttons(self, width: float) -> None:
         run = self.run
+        if widgets.button("Close", "What was filled in stays", width=theme.em(4.5)):
+            self._hide({self.title})
+        imgui.same_line()
         if run.doing:
             self._progress(2 * width)
             return
@@ -222,6 +230,13 @@ class NewRunPanel:
     # -- its life -----------------------------------------------------------------------------------------------------
 
     @property
+    def facts(self) -> dict:
+        """For tests and scripts."""
+        run = self.run
+        return {"command": typed(run.words), "says": self._words()[0], "doing": run.doing, "data": run.form.data,
+                "said": run.said and run.said.lines, "own": {option.name: run.own(option) for option in run.options}}
+
+    @property
     def polling(self) -> bool:
         return self.run.polling
 
@@ -231,6 +246,15 @@ class NewRunPanel:
 
 
 DOING = {"looking": "Trying the settings: data set, memory, disk …", "starting": "Starting: its folder appears soon …"}
+
+
+def _outline() -> None:
+    """It lies over other panels of its own colour."""
+    low, size, draw = imgui.get_window_pos(), imgui.get_window_size(), imgui.get_window_draw_list()
+    high = ImVec2(low.x + size.x, low.y + size.y)
+    draw.push_clip_rect(low, high)
+    draw.add_rect(low, high, theme.ink("frame_active"), thickness=theme.em(0.1))
+    draw.pop_clip_rect()
 
 
 def _part(number: int, words: str) -> None:
