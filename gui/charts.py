@@ -122,13 +122,15 @@ def _draw(curve: Curve, color: ImVec4) -> None:
 
 @contextmanager
 def wheel_scrolls() -> Iterator[None]:
-    """The wheel scrolls the panel as elsewhere; with Ctrl it zooms the plot."""
+    """The wheel scrolls the panel as elsewhere; with Ctrl, which ImPlot else ignores all input with, it zooms the plot.
+    """
     keys = implot.get_input_map()
-    before, keys.zoom_mod = keys.zoom_mod, int(imgui.Key.mod_ctrl)
+    before = keys.zoom_mod, keys.override_mod
+    keys.zoom_mod, keys.override_mod = int(imgui.Key.mod_ctrl), int(imgui.Key.mod_super)
     try:
         yield
     finally:
-        keys.zoom_mod = before
+        keys.zoom_mod, keys.override_mod = before
 
 
 def legend(words: str, shown: bool, color: ImVec4) -> bool:

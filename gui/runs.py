@@ -99,6 +99,7 @@ class Watch:
                 self._look_once(self._wanted)
             except Exception as error:   # the watch goes on
                 self._trouble(f"Training runs: {type(error).__name__}: {error}", traceback.format_exc())
+                self._wake()
 
     def _look_once(self, wanted: Wanted) -> None:
         """Pictures first: somebody drags a slider through them."""
@@ -133,9 +134,8 @@ class Watch:
         kept, new = dict(self.pictures), False
         for path in paths:
             if not isinstance(kept.get(path), np.ndarray):
-                before = kept.get(path)
-                kept[path] = _picture(path)
-                new |= kept[path] is not before and not (isinstance(before, str) and before == kept[path])
+                before, kept[path] = kept.get(path), _picture(path)
+                new |= before is None or isinstance(kept[path], np.ndarray)
             kept[path] = kept.pop(path)  # the last ones are those in sight
         while len(kept) > len(paths) and sum(map(_bytes, kept.values())) > MOST_BYTES:
             del kept[next(iter(kept))]

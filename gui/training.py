@@ -32,7 +32,7 @@ class Training:
 
     def __init__(self, app: App, desk: Desk):
         self._app, self._desk = app, desk
-        self.watch = Watch(app.window.wake, partial(desk.messages.say, error=True))
+        self.watch = Watch(app.window.wake, lambda text, trace: desk.messages.say(text, True, trace))
         self.chosen = ""                 # path of the run that is looked at
         self._expected = ""              # path of a run that was just started
         self._resumed: dict[str, tuple[float, launching.Started | None]] = {}    # by path: when, and the process
