@@ -103,7 +103,7 @@ class App:
         self._receive()
         self._receive_reference()
         for path in self.window.take_dropped():
-            self.files.open(path)
+            self.desk.take_dropped(path) or self.files.open(path)
         while self._to_do:
             self._to_do.popleft()()
         before = self.request

@@ -297,6 +297,10 @@ class Desk:
     def hide(self, titles: set[str]) -> None:
         self.hidden |= titles
 
+    def take_dropped(self, path: str) -> bool:
+        """Whether a panel in sight has a use for it: a folder of pictures is for a new run, while one is filled in."""
+        return NewRunPanel.title not in self.hidden and self.new_run.take(path)
+
     def greet(self) -> None:
         """The first steps, for someone who has never seen the window."""
         def done() -> None:

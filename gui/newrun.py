@@ -121,6 +121,11 @@ class NewRun:
     # -- jobs ---------------------------------------------------------------------------------------------------------
 
     @property
+    def starts(self) -> bool:
+        """A run begins as soon as the settings are found good."""
+        return self._starts is not None
+
+    @property
     def polling(self) -> bool:
         """Frames are needed, to see how far it is or when it is time to try."""
         return self._jobs.busy or time.monotonic() - self._polled_at < REST and self._is_due is not None
@@ -130,6 +135,8 @@ class NewRun:
 
     def cancel(self) -> None:
         """Gives up what is being done; a process that has started goes on."""
+        if not self._jobs.busy:
+            return
         self._given_up, self._starts = self.words, None
         self._jobs.cancel()
 
@@ -196,6 +203,7 @@ class NewRun:
         """Reads every picture, and says what is there."""
         data = self.form.data
         words = ["data", runform.absolute(data), "--check", "--progress"]
+        self._make_way()
 
         def take(said: Said) -> None:
             if data == self.form.data:
@@ -214,6 +222,7 @@ class NewRun:
 
     def _make(self, what: str, words: list[str], dest: str) -> None:
         data, dest = self.form.data, Path(runform.absolute(dest))
+        self._make_way()
 
         def take(said: Said) -> None:
             if data == self.form.data and not said.error:
@@ -225,6 +234,11 @@ class NewRun:
                 dest.parent.mkdir(parents=True, exist_ok=True)
             self._ask(f"{what.partition(' ')[0]}ing", words, take)
         self._run(what, job)
+
+    def _make_way(self) -> None:
+        """Gives up trying the settings, if that is what is being done."""
+        if self._looking:
+            self._jobs.cancel()
 
     def _ask(self, what: str, words: list[str], take: Callable[[Said], None]) -> None:
         try:

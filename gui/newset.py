@@ -46,6 +46,11 @@ class NewSet:
         if self._run.wants_conversion:
             self._convert()
 
+    @property
+    def _busy(self) -> str:
+        """Why nothing can be done with the set now; trying the settings is given up for it."""
+        return "" if self._run.doing in ("", "looking") else "Something is being done"
+
     def close(self) -> None:
         self._atlas.close()
 
@@ -104,7 +109,7 @@ class NewSet:
 
     def _facts(self, found: Glimpse) -> None:
         run = self._run
-        busy = "Something is being done" if run.doing else ""
+        busy = self._busy
         if widgets.button("Check", "Reads every picture, and says which would be skipped or changed, and whether "
                           "training can use the set as it is", busy):
             run.check()
@@ -116,7 +121,7 @@ class NewSet:
         widgets.align()
         widgets.clipped(str(found))
         report.mark("Facts")
-        if found.trouble:
+        if found.trouble and not run.said:
             widgets.wrapped(f"{fonts.WARNING}  Training cannot use it as it is: {found.trouble}.", "warning")
             report.mark("Misfit")
 
@@ -147,7 +152,7 @@ class NewSet:
         if how.resolution != before.resolution and how.dest == before.dest:
             how = replace(how, dest=str(free_name(absolute(how.source), f"-{how.resolution or 'set'}")))
         self._conversion = how
-        busy = "Something is being done" if run.doing else ""
+        busy = self._busy
         if widgets.button(f"{fonts.CHECK}  Convert, and use the result", "The pictures themselves stay as they are",
                           busy or ("" if how.dest.strip() else "Say what the new set is called"), name="Convert"):
             run.convert(how)

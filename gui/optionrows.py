@@ -16,7 +16,7 @@ LABELS = {"kimg": "Length", "gamma": "R1 gamma", "snap": "Snapshots", "cond": "W
           "cmax": "Channels max", "map-depth": "Mapping", "g-arch": "G's kind", "d-arch": "D's kind",
           "phase-kimg": "Phase", "mbstd-group": "Mbstd group", "batch-gpu": "Micro-batch"}
 UNITS = {"KIMG": "kimg", "TICKS": "ticks"}
-GROUPS = {"run": "Run", "data": "Data", "batch": "Batch and cards", "loss": "Loss and learning rates",
+GROUPS = {"run": "Randomness", "data": "Data", "batch": "Batch and cards", "loss": "Loss and learning rates",
           "augmentation": "Augmentation", "networks": "Networks", "reports": "Reports and metrics",
           "machine": "Machine"}
 ROOM_EMS = 17.0                          # width of a row; as many stand side by side as fit
@@ -93,7 +93,7 @@ def _switch(option: Option, text: str, own: str) -> str:
 
 
 def _choice(option: Option, text: str, own: str) -> str:
-    first = f"{OWN}: {own}" if own and own != option.default else own or OWN
+    first = own or OWN
     shown = text or first
     with imgui_ctx.push_style_color(imgui.Col_.text, theme.color("text" if text else "dim")):
         new = widgets.drop_down(option.name, shown, (first, *(c for c in option.choices if c != first)))

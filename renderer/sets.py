@@ -53,8 +53,9 @@ class Glimpse:
     def __str__(self) -> str:
         """'7,000 pictures, 64x64 RGB, 4 classes'."""
         kind = {1: "grey", 3: "RGB"}[self.channels]
-        size = _written(next(iter(self.sizes))) if len(self.sizes) == 1 else "several sizes"
-        return f"{self.count:,} picture{'s' * (self.count != 1)}, {size} {kind}, {self.labels or 'no labels'}"
+        size = f"{_written(next(iter(self.sizes)))} " if len(self.sizes) == 1 else "several sizes, "
+        folders = f" in {self.folders} folders" if self.folders > 1 and not self.labels else ""
+        return f"{self.count:,} picture{'s' * (self.count != 1)}{folders}, {size}{kind}, {self.labels or 'no labels'}"
 
 
 def glimpse(path: str | os.PathLike) -> Glimpse:

@@ -195,12 +195,13 @@ class NewRunPanel:
         if widgets.button("Close", "What was filled in stays", width=theme.em(4.5)):
             self._hide({self.title})
         imgui.same_line()
-        if run.doing:
-            self._progress(2 * width)
-            return
         why_not = run.trouble
-        if widgets.button("Look first", LOOK, why_not, width):
+        if run.doing:
+            self._progress(width if run.doing == "looking" else 2 * width + imgui.get_style().item_spacing.x)
+        elif widgets.button("Look first", LOOK, why_not, width):
             run.look()
+        if run.doing not in ("", "looking"):
+            return
         imgui.same_line()
         if widgets.button(f"{fonts.PLAY}  Start", START, why_not, width, "Start", chosen=True):
             run.start()
@@ -218,16 +219,26 @@ class NewRunPanel:
         """What the foot says, and its colour."""
         run, verdict = self.run, self.run.verdict
         if run.doing:
-            return DOING.get(run.doing, f"{run.doing.capitalize()} …"), "dim"
+            return ENDS_WELL if run.starts else DOING.get(run.doing, f"{run.doing.capitalize()} …"), "dim"
         if refusal := run.refusal or (verdict.refusal if verdict else ""):
             return f"{fonts.WARNING}  {refusal}", "error"
         if run.trouble:
             return run.trouble, "dim"
         if verdict:
             return f"{fonts.CHECK}  It can start.  {in_short(verdict.look.text)}", "green"
+        if run.glimpse and run.glimpse.trouble:
+            return "These pictures do not fit yet: convert them, above", "warning"
         return "Not tried yet", "faint"
 
     # -- its life -----------------------------------------------------------------------------------------------------
+
+    def take(self, path: str) -> bool:
+        """Whether it is a data set, as far as its name tells: then it is chosen."""
+        place = Path(path)
+        if not (place.suffix == ".zip" or place.is_dir() and not (place / "config.json").exists()):
+            return False
+        self.run.change(replace(self.run.form, data=path))
+        return True
 
     @property
     def facts(self) -> dict:
@@ -245,6 +256,7 @@ class NewRunPanel:
         self.run.close()
 
 
+ENDS_WELL = "Trying the settings; the run starts if all is well …"
 DOING = {"looking": "Trying the settings: data set, memory, disk …", "starting": "Starting: its folder appears soon …"}
 
 

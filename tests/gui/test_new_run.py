@@ -222,6 +222,7 @@ def test_a_set_that_is_not_there(model, tmp_path):
     assert not model.wants_conversion
 
 
+@pytest.mark.slow
 def test_a_misfit_is_checked_converted_and_taken(model, tmp_path):
     """By the real `python -m train data`."""
     data = pictures(tmp_path / "photos ü", 10, (40, 30), odd=(50, 60))
@@ -281,8 +282,9 @@ def test_from_a_folder_to_a_run_that_is_watched(display, tmp_path, stand):
     assert "Choose the pictures" in window.report()["new_run"]["says"]
     window.fill("New run/data", str(tmp_path / "nowhere"))
     window.wait(lambda r: r["new_run"]["said"] == [f"{tmp_path / 'nowhere'}: is not there"])
-    window.fill("New run/data", str(data))
+    window.drop(data, "New run/data")
     window.wait(lambda r: "New run/Convert" in r["widgets"], 30)
+    assert "do not fit yet" in window.report()["new_run"]["says"]
     window.click("New run/Convert")
     window.wait(lambda r: r["new_run"]["data"] == f"{data}-16.zip", 60)
     says(window, "It can start.  Batch 16, about 1.5 GB of memory")
@@ -308,6 +310,11 @@ def test_from_a_folder_to_a_run_that_is_watched(display, tmp_path, stand):
     words = shlex.split(copied)
     assert shlex.split(words[words.index("--desc") + 1])[:4] == ["python", "-m", "train", "run"]
     window.fill("New run/desc", "first", "Tab")
+    window.click("New run/Transfer")
+    window.wait(lambda r: "--resume demo:stylegan2" in r["new_run"]["command"])
+    window.scroll("New run/desc", -30)
+    window.fill("New run/freezed", "2", "Tab")
+    window.wait(lambda r: r["new_run"]["command"].endswith("--resume demo:stylegan2 --freezed 2 --kimg 5"))
     stand.tell()
     window.click("New run/Start")
     folder = runs / "00007-stylegan2-auto-stand-in"
@@ -362,6 +369,10 @@ def test_real_refusals(display, tmp_path):
     """Each in the foot, as the command line has it; nothing is started."""
     good = pictures(tmp_path / "good")
     shape = pictures(tmp_path / "shape", 40, (100, 100))
+    large = tmp_path / "large"
+    large.mkdir()
+    for i in range(16):
+        Image.new("RGB", (1 << 13, 1 << 13), (i, 0, 0)).save(large / f"{i}.png")
     (tmp_path / "file").touch()
     window = opened(display, tmp_path)
     window.fill("New run/data", str(tmp_path / "nowhere"))
@@ -373,7 +384,12 @@ def test_real_refusals(display, tmp_path):
     window.fill("New run/data", str(good))
     window.fill("New run/batch", "64", "Tab")
     says(window, "40 pictures are fewer than a minibatch of 64", 180)
-    window.fill("New run/batch", "", "Tab")
+    window.fill("New run/batch", "16", "Tab")
+    window.drop(large, "New run/data")
+    says(window, "of memory, ", 180)
+    assert "are free" in window.report()["new_run"]["says"]
+    window.drop(good, "New run/data")
+    window.scroll("New run/data", -30)
     window.fill("New run/outdir", str(tmp_path / "file" / "runs"), "Tab")
     says(window, "is a file; choose a folder with --outdir", 180)
     ended(window)

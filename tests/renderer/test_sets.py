@@ -76,7 +76,7 @@ def test_a_large_set_is_only_glanced_at(tmp_path, monkeypatch):
 def test_folders_that_could_be_classes(tmp_path):
     for name in ("cat/0.png", "dog/1.png"):
         picture(tmp_path / name)
-    assert glimpse(tmp_path).folders == 2
+    assert glimpse(tmp_path).folders == 2 and str(glimpse(tmp_path)).startswith("2 pictures in 2 folders, 16x16 RGB")
 
 
 @pytest.mark.parametrize("make, words", [
