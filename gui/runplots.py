@@ -1,7 +1,8 @@
 """A run's statistics as plots below each other: one axis of kimg, one cursor and one zoom for all of them."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ COLUMN_EMS = 21.0                        # its least width: as many columns as f
 RAW = 0.3                                # opacity of what is not smoothed, behind what is
 MOST_SMOOTHING = 0.99
 SMOOTHING = "Each point's mean with those before it, so much less of it for every tick back; what was measured is faint"
+DECADES = 1.5
 MARGIN, SPACE = 0.02, 0.08               # of the range, on both sides, and below and above
 
 
@@ -27,7 +29,7 @@ class Group:
     curves: tuple[tuple[str, str], ...]  # names in stats.jsonl, and in the legend
     tip: str
     unit: str = ""
-    logarithmic: bool = False            # at first
+    logarithmic: bool = False            # at first, if its values span more than DECADES
 
 
 GROUPS = (
@@ -36,7 +38,7 @@ GROUPS = (
     Group("Scores of D", (("D.real_score", "real"), ("D.fake_score", "generated"), ("G.score", "generated, G's step")),
           "D's output before the loss: above 0 it takes a picture for real. Far apart for long: D has won"),
     Group("R1 penalty", (("D.penalty", "R1"),),
-          "The squared gradient of D's score at real pictures, which keeps D smooth (StyleGAN2 sec. 2, weight gamma)",
+          "The squared gradient of D's score at real pictures, times gamma / 2: it keeps D smooth (StyleGAN2 sec. 2)",
           logarithmic=True),
     Group("Path length", (("G.path_length", "length"), ("path_length_mean", "its running mean")),
           "How far the picture moves for a step in w; regularised towards its mean (StyleGAN2 sec. 3.2)"),
@@ -72,7 +74,8 @@ class RunPlots:
         self._flipped: set[str] = set()  # plots whose vertical axis is not as it is at first
         self._groups, self._full = Derived(groups_of), Derived(full_range)
         self._low, self._high = implot.BoxedValue(0.0), implot.BoxedValue(1.0)
-        self._zoomed = False
+        self._zoomed = self._asked_for_all = False
+        self._columns = 1
         self._at: float | None = None    # kimg under the cursor
         self._curves: dict[tuple, tuple] = {}        # what is drawn, by name; of:
         self._curves_of: tuple = ()
@@ -91,8 +94,8 @@ class RunPlots:
         self._follow(statistics)
         at, self._at = self._at, None
         with imgui_ctx.begin_child("plots"):
-            columns = max(int(imgui.get_content_region_avail().x / theme.em(COLUMN_EMS)), 1)
-            with imgui_ctx.begin_table("plots", columns) as table:
+            self._columns = max(int(imgui.get_content_region_avail().x / theme.em(COLUMN_EMS)), 1)
+            with imgui_ctx.begin_table("plots", self._columns) as table, aligned():
                 for group in groups if table else ():
                     imgui.table_next_column()
                     self._plot(group, statistics, at)
@@ -108,10 +111,11 @@ class RunPlots:
         self._set = self._low.value, self._high.value
 
     def _watch(self) -> None:
-        """Whether one of the plots was zoomed or moved: ImPlot writes that into the limits."""
+        """Whether one of the plots was zoomed or moved: ImPlot writes that into the limits. A double click ends it."""
         span = self._set[1] - self._set[0]
         moved = max(abs(self._low.value - self._set[0]), abs(self._high.value - self._set[1]))
-        self._zoomed |= moved > 1e-6 * span
+        self._zoomed = (self._zoomed or moved > 1e-6 * span) and not self._asked_for_all
+        self._asked_for_all = False
 
     @property
     def shown(self) -> tuple[float, float]:
@@ -144,7 +148,7 @@ class RunPlots:
                 self._read(group, statistics, shown)
                 position, area = implot.get_plot_pos(), implot.get_plot_size()
                 report.mark_rectangle(group.title, position.x, position.y, position.x + area.x, position.y + area.y)
-                self._zoomed &= not plots.double_clicked()
+                self._asked_for_all |= plots.double_clicked()
 
     def _title(self, group: Group, width: float) -> bool:
         """Its name, and whether its vertical axis is logarithmic."""
@@ -160,6 +164,8 @@ class RunPlots:
 
     def _legend(self, group: Group, colors: Sequence, width: float) -> None:
         if len(group.curves) < 2:
+            if self._columns > 1:        # as high as the plots beside it
+                imgui.dummy(ImVec2(0, imgui.get_text_line_height()))
             return
         start = imgui.get_cursor_pos_x()
         for index, ((name, words), color) in enumerate(zip(group.curves, colors)):
@@ -218,6 +224,17 @@ class RunPlots:
         plots.say(lines, ["dim"] + ["text"] * len(found))
 
 
+@contextmanager
+def aligned() -> Iterator[None]:
+    """Plots inside are as wide as each other, whatever stands at their axes."""
+    opened = implot.begin_aligned_plots("plots")
+    try:
+        yield
+    finally:
+        if opened:
+            implot.end_aligned_plots()
+
+
 # -- pure -------------------------------------------------------------------------------------------------------------
 
 def groups_of(statistics: Statistics) -> tuple[Group, ...]:
@@ -225,7 +242,15 @@ def groups_of(statistics: Statistics) -> tuple[Group, ...]:
     metrics = [metric_group(name) for name in sorted(statistics.columns) if name.startswith("metric.")]
     found = [replace(group, curves=tuple(curve for curve in group.curves if statistics.says_something(curve[0])))
              for group in (*metrics, *GROUPS)]
-    return tuple(group for group in found if group.curves)
+    return tuple(replace(group, logarithmic=group.logarithmic and span(statistics, group) > 10 ** DECADES)
+                 for group in found if group.curves)
+
+
+def span(statistics: Statistics, group: Group) -> float:
+    """The largest of its positive values, over the least."""
+    values = np.concatenate([statistics.known(name)[1] for name, _ in group.curves])
+    values = values[values > 0]
+    return float(values.max() / values.min()) if len(values) else 1.0
 
 
 def metric_group(name: str) -> Group:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gui.jobs import Jobs
 
-PATTERNS = ("snapshot-*.safetensors", "network-snapshot-*.pkl", "network-snapshot-*.safetensors")
+OURS = "snapshot-*.safetensors"          # of python -m train: put in place when they are whole
+PATTERNS = (OURS, "network-snapshot-*.pkl", "network-snapshot-*.safetensors")
 PAUSE = 3.0                              # seconds between two looks into the folder
 
 
@@ -70,7 +71,7 @@ class Follower:
             return
         status = os.stat(path)
         seen = (str(path), status.st_size, status.st_mtime_ns)
-        if seen == self._growing:        # unchanged since the last look
+        if seen == self._growing or path.match(OURS):    # unchanged since the last look, or never written to
             self._shown = str(path)
             self._found(str(path))
         self._growing = seen
