@@ -18,6 +18,9 @@ REST = 5.0                               # .. and while nobody does
 MOST_BYTES = 1 << 28                     # of sheets that are kept
 
 
+Pictures = dict[str, tuple[np.ndarray, ...] | str]       # levels by path; a text: why there is none
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the panel shows: the frame loop's to the watch."""
@@ -54,7 +57,7 @@ class Watch:
 
     def __init__(self, wake: Callable[[], None], trouble: Callable[[str, str], None]):
         self.seen = Seen()
-        self.pictures: dict[str, np.ndarray | str] = {}  # by path, replaced whole; a text: why it can't be shown
+        self.pictures: Pictures = {}     # replaced whole
         self._wake, self._trouble = wake, trouble
         self._wanted, self._resting, self._closing = Wanted(), False, False
         self._due = 0.0                  # seconds on a steady clock
@@ -133,9 +136,9 @@ class Watch:
         """Reads the sheets that aren't there yet; whether there were such. What can't be read is tried again."""
         kept, new = dict(self.pictures), False
         for path in paths:
-            if not isinstance(kept.get(path), np.ndarray):
+            if not isinstance(kept.get(path), tuple):
                 before, kept[path] = kept.get(path), _picture(path)
-                new |= before is None or isinstance(kept[path], np.ndarray)
+                new |= before is None or isinstance(kept[path], tuple)
             kept[path] = kept.pop(path)  # the last ones are those in sight
         while len(kept) > len(paths) and sum(map(_bytes, kept.values())) > MOST_BYTES:
             del kept[next(iter(kept))]
@@ -143,12 +146,12 @@ class Watch:
         return new
 
 
-def _picture(path: str) -> np.ndarray | str:
+def _picture(path: str) -> tuple[np.ndarray, ...] | str:
     try:
-        return runs.load_sheet(path)
+        return runs.levels(runs.load_sheet(path))
     except UserError as error:
         return str(error)
 
 
-def _bytes(picture: np.ndarray | str) -> int:
-    return picture.nbytes if isinstance(picture, np.ndarray) else 0
+def _bytes(picture: tuple[np.ndarray, ...] | str) -> int:
+    return sum(level.nbytes for level in picture) if isinstance(picture, tuple) else 0

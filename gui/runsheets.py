@@ -9,7 +9,7 @@ from imgui_bundle import ImVec2, imgui
 from gui import fonts, theme, widgets
 from gui.pane import Look, Pane, Shown
 from gui.placement import FIT, halves
-from gui.runs import Seen
+from gui.runs import Pictures, Seen
 from renderer.runs import Sheet
 
 SHOW = {                                 # what is shown: its tip
@@ -26,13 +26,13 @@ class RunSheets:
     `pictures()`: those that were read, by path; a text is why one can't be shown.
     """
 
-    def __init__(self, pictures: Callable[[], dict[str, np.ndarray | str]]):
+    def __init__(self, pictures: Callable[[], Pictures]):
         self._pictures = pictures
         self._images: int | None = None  # of the grid that was chosen; None: the newest
         self._show = "Generated"
         self._look = Look(grid=False)
         self._panes = {"Generated": Pane("Generated grid"), "Real": Pane("Real grid")}
-        self._last: np.ndarray | None = None     # generated pictures that were shown last
+        self._last: tuple[np.ndarray, ...] | None = None         # generated pictures that were shown last
         self.sheet: Sheet | None = None          # what is meant to be shown
 
     def wanted(self, seen: Seen) -> tuple[str, ...]:
@@ -97,21 +97,24 @@ class RunSheets:
         widgets.button(words, "The only grid so far", "The only grid so far", imgui.calc_item_width(), "Grid")
         return index
 
-    def _picture(self, side: str, seen: Seen) -> np.ndarray | str:
-        """A picture; a text: why there is none. While a grid is being read the one before stays."""
+    def _picture(self, side: str, seen: Seen) -> tuple[np.ndarray, ...] | str:
+        """A picture's levels; a text: why there is none. While a grid is being read the one before stays."""
         if side == "Real":
             return self._pictures().get(seen.reals, "Reading…") if seen.reals else "This run has no reals.png"
         found = self._pictures().get(self.sheet.path)
-        if isinstance(found, np.ndarray):
+        if isinstance(found, tuple):
             self._last = found
         return found if found is not None else self._last if self._last is not None else "Reading…"
 
-    def _pane(self, side: str, area: tuple[int, int, int, int], picture: np.ndarray | str) -> None:
-        if isinstance(picture, str):
-            self._panes[side].wait(area, picture)
+    def _pane(self, side: str, area: tuple[int, int, int, int], levels: tuple[np.ndarray, ...] | str) -> None:
+        if isinstance(levels, str):
+            self._panes[side].wait(area, levels)
             return
+        size = levels[0].shape[:2]
+        width = self._look.placement.shown_width(area, size) * imgui.get_io().display_framebuffer_scale.x
+        picture = level_for(levels, width)
         shown = Shown(picture, lambda y, x: np.moveaxis(picture[y, x], -1, 0))
-        self._panes[side].show(area, shown, self._look)
+        self._panes[side].show(area, shown, self._look, size)
         if self._show == "Both":
             widgets_low = ImVec2(area[0] + theme.em(0.3), area[1] + theme.em(0.3))
             plate(widgets_low, side)
@@ -119,6 +122,12 @@ class RunSheets:
     def close(self) -> None:
         for each in self._panes.values():
             each.close()
+
+
+def level_for(levels: tuple[np.ndarray, ...], width: float) -> np.ndarray:
+    """The smallest level from which a picture `width` pixels wide is still made by averaging two pixels or more."""
+    large = [level for level in levels if level.shape[1] >= 2 * width]
+    return large[-1] if large else levels[0]
 
 
 def plate(low: ImVec2, words: str) -> None:

@@ -31,6 +31,7 @@ DIED, UNKNOWN = "died", "unknown"
 PAUSE, STOP = "pause", "stop"            # files that ask for it
 MOST_RUNS = 500                          # of a folder, the newest
 TAIL = 1 << 15                           # bytes of the log, and of the statistics, that are looked at
+SMALL = 1024                             # pixels of a side: of smaller pictures no smaller ones are made
 KILLED = "its process is gone without a word: it was killed, or the machine went down; what it saved last is whole"
 
 
@@ -270,6 +271,14 @@ def log_of(path: str | os.PathLike) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(content.decode("utf-8", "replace").replace("\0", " ").splitlines())
+
+
+def levels(picture: np.ndarray) -> tuple[np.ndarray, ...]:
+    """`picture`, uint8 [H, W, 3], at the full size, at half of it and so on, so that any size is made of few pixels."""
+    found = [picture]
+    while max(found[-1].shape) > SMALL:
+        found.append(np.asarray(Image.fromarray(found[-1]).reduce(2)))
+    return tuple(found)
 
 
 def _tail(path: Path) -> bytes:

@@ -68,8 +68,8 @@ def test_a_run_from_its_start_to_its_stop_and_on(display, tmp_path, monkeypatch)
 
 def watched(window: driver.Window) -> None:
     """Plots move, samples come, the log is read."""
-    ticks = of(window.wait(lambda r: of(r)["ticks"] >= 2 and of(r)["drawn"].get("G.loss"), 60))["ticks"]
-    window.wait(lambda r: of(r)["ticks"] > ticks + 1 and of(r)["drawn"]["G.loss"] == of(r)["ticks"], 60)
+    drawn = of(window.wait(lambda r: of(r)["drawn"].get("G.loss"), 60))["drawn"]["G.loss"]
+    window.wait(lambda r: of(r)["drawn"]["G.loss"] > drawn + 1, 60)
     window.click("Training/Part/Samples")
     window.wait(lambda r: of(r)["grid"] and "Training/Generated grid picture" in r["widgets"], 120)
     window.click("Training/Part/Log")

@@ -194,6 +194,14 @@ def test_grids_in_order(made):
     assert runs.reals(made.path) == str(made.path / "reals.png")
 
 
+def test_levels_of_a_picture_are_its_means():
+    picture = np.random.default_rng(0).integers(0, 256, (600, 2200, 3), np.uint8)
+    found = runs.levels(picture)
+    assert [level.shape for level in found] == [(600, 2200, 3), (300, 1100, 3), (150, 550, 3)]
+    mean = picture.reshape(300, 2, 1100, 2, 3).mean((1, 3))
+    assert np.abs(found[1] - mean).max() <= 0.5 and runs.levels(picture[:9, :9])[0].shape == (9, 9, 3)
+
+
 def test_grey_pictures_are_shown_in_grey(tmp_path):
     Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4)).save(tmp_path / "reals.png")
     assert np.array_equal(runs.load_sheet(tmp_path / "reals.png")[:, :, 2], np.arange(16).reshape(4, 4))
