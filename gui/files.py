@@ -15,6 +15,7 @@ from gui.restoring import Restored, folder_of, name_of, question, resolved
 from gui.words import readable
 from renderer import content, state
 from renderer.images import load_request
+from renderer.runs import run_folders
 from renderer.types import RenderRequest
 
 if TYPE_CHECKING:
@@ -106,12 +107,20 @@ class Files:
     # -- run folders --------------------------------------------------------------------------------------------------
 
     def _look(self, path: str) -> None:
-        """In a job: a folder is a training run's, or holds several; anything else is for the reader to judge."""
+        """In a job: a folder is a training run's, or holds several; anything else is for the reader to judge.
+
+        Runs of `python -m train` are listed from then on, too.
+        """
         folder = Path(path).expanduser()
         if not folder.is_dir():
             self._app.later(partial(self._open_checkpoint, path))
             return
-        newest = snapshots.newest(folder)
+        training, newest = self._app.desk.training, snapshots.newest(folder)
+        if run_folders(folder):
+            self._app.later(partial(training.remember, str(folder)))
+            if newest is None:
+                self._app.later(training.show)
+                return
         if newest is None:
             raise ValueError(f"{path} holds no snapshot-*.safetensors or network-snapshot-*.pkl; drop a checkpoint "
                              "file instead")

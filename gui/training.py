@@ -61,12 +61,15 @@ class Training:
         """A run has just made this folder: it is looked at as soon as it is seen."""
         self.remember(path)
         self._expected = path
+        self.show()
+
+    def show(self) -> None:
         self._desk.show(TITLE)
 
     def ask_folder(self) -> None:
         def chosen(folder: str) -> None:
             self.remember(folder)
-            self._desk.show(TITLE)
+            self.show()
         self._desk.dialogs.ask_folder("Open a folder of training runs", str(self._nearest(self.outdir)), chosen)
 
     @staticmethod
@@ -92,8 +95,12 @@ class Training:
             if before in runs.LIVE and not run.is_live:
                 self._say_end(run)
         self._states = {run.path: run.state for run in seen.runs}
+        self._follow_resumed()
+
+    def _follow_resumed(self) -> None:
+        """Until a run begins anew, or its process has ended without that."""
         for path, (when, process) in list(self._resumed.items()):
-            run = seen.run(path)
+            run = self.watch.seen.run(path)
             if run is None or run.started > when:
                 del self._resumed[path]
             elif process and process.status is not None:
@@ -213,7 +220,7 @@ class Training:
         toggle = of_run("Pause run", pause_or_go_on, self.no_pause)
         words = lambda: "Continue run" if self.run and is_paused(self.run) else "Pause run"      # noqa: E731
         return (
-            Command("Runs", lambda q, r: self._desk.show(TITLE), "", MENU),
+            Command("Runs", lambda q, r: self.show(), "", MENU),
             Command("Open runs folder…", lambda q, r: self.ask_folder(), "", MENU),
             replace(toggle, label=words),
             of_run("Stop run", self.stop, self.no_stop),
