@@ -30,7 +30,7 @@ FILES = {"plain.pkl": 0, "conditional.pkl": 10}
 
 
 def model(path: str) -> ModelInfo:
-    """A StyleGAN2-like network of 64²; anything but a '.pkl' fails to open."""
+    """A StyleGAN2-like network of 64²; anything but a '.pkl' or '.safetensors' fails to open."""
     taps = [TapInfo("const", (64, 4, 4), None, 4.0)]
     for index, r in enumerate((4, 8, 16, 32, 64)):
         for conv in ("conv0", "conv1")[0 if index else 1:]:
@@ -103,7 +103,7 @@ def answer(request: RenderRequest) -> RenderResult:
     path = request.checkpoint.path
     if not path:
         return RenderResult(request)
-    if not path.endswith(".pkl"):
+    if not path.endswith((".pkl", ".safetensors")):
         return RenderResult(request, error=f"{path}: not a checkpoint")
     info = model(path)
     tap = next(t for t in info.taps if t.name == request.tap)
