@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from gui import runform
 from gui.jobs import Jobs
-from gui.runform import Form
+from gui.runform import Conversion, Form
 from renderer import launching
 from renderer.launching import Look, Offer, Progress, Started
-from renderer.sets import Glimpse, UserError, free_name, glimpse
+from renderer.sets import Glimpse, UserError, glimpse
 from renderer.types import Activity
 
 REST = 1.5                               # seconds without a change before the settings are tried
@@ -37,21 +37,6 @@ class Tried:
     words: tuple[str, ...]
     look: Look | None = None
     refusal: str = ""
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """How a set is made of another. `resolution` '': as the pictures are; `folders`: are classes."""
-    source: str
-    dest: str
-    resolution: str = ""
-    transform: str = "center-crop"
-    folders: bool = False
-
-    def words(self) -> list[str]:
-        size = ["--resolution", self.resolution, "--transform", self.transform] if self.resolution else []
-        return ["data", runform.absolute(self.source), "-o", runform.absolute(self.dest), *size,
-                *(["--labels", "folders"] if self.folders else []), "--progress"]
 
 
 class NewRun:
@@ -309,9 +294,3 @@ def written(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ("x" if all(type(item) is int for item in value) else ",").join(map(str, value)) or "none"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def suggestion(source: str, found: Glimpse | None) -> Conversion:
-    """A conversion that would make the set fit."""
-    side = str(found.side) if found else "256"
-    return Conversion(source, str(free_name(runform.absolute(source), f"-{side}")), side)

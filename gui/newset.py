@@ -8,8 +8,8 @@ from imgui_bundle import ImVec2, imgui, imgui_ctx
 
 from gui import fonts, report, theme, widgets
 from gui.atlas import Atlas
-from gui.newrun import Conversion, NewRun, Said, suggestion
-from gui.runform import absolute
+from gui.newrun import NewRun, Said
+from gui.runform import Conversion, absolute, suggestion
 from renderer.sets import SHOWN, SIDE, Glimpse, free_name
 
 TRANSFORMS = {"center-crop": "Cuts off what is too long, at both ends",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gui.words import readable
 from renderer.launching import Option
+from renderer.sets import Glimpse, free_name
 from renderer.words import number, whole
 
 CFG = "stylegan2-auto"
@@ -119,3 +120,26 @@ def from_json(text: str) -> Form:
     values = values if isinstance(values, dict) else {}
     return Form(**texts, values={str(name): readable(value) for name, value in values.items()
                                  if isinstance(value, str) and value})
+
+
+# -- another data set --------------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a set is made of another. `resolution` '': as the pictures are; `folders`: are classes."""
+    source: str
+    dest: str
+    resolution: str = ""
+    transform: str = "center-crop"
+    folders: bool = False
+
+    def words(self) -> list[str]:
+        size = ["--resolution", self.resolution, "--transform", self.transform] if self.resolution else []
+        return ["data", absolute(self.source), "-o", absolute(self.dest), *size,
+                *(["--labels", "folders"] if self.folders else []), "--progress"]
+
+
+def suggestion(source: str, found: Glimpse | None) -> Conversion:
+    """A conversion that would make the set fit."""
+    side = str(found.side) if found else "256"
+    return Conversion(source, str(free_name(absolute(source), f"-{side}")), side)

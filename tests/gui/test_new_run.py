@@ -15,9 +15,9 @@ from PIL import Image
 from gui import newrun, runform
 from gui.jobs import Jobs
 from gui.messages import Messages
-from gui.newrun import Conversion, NewRun
+from gui.newrun import NewRun
 from gui.panels import newrun as panel
-from gui.runform import Form
+from gui.runform import Conversion, Form
 from renderer import launching
 
 STAND_IN = Path(__file__).with_name("trainingstandin.py")
@@ -232,7 +232,7 @@ def test_a_misfit_is_checked_converted_and_taken(model, tmp_path):
     model.check()
     until(model, lambda: model.said)
     assert newrun.is_unfit(model.said) and "--resolution 32" in model.said.lines[-1]
-    conversion = newrun.suggestion(model.form.data, model.glimpse)
+    conversion = runform.suggestion(model.form.data, model.glimpse)
     assert conversion.resolution == "32" and conversion.dest == str(tmp_path / "photos ü-32.zip")
     model.convert(conversion)
     until(model, lambda: model.form.data == conversion.dest and model.glimpse)
@@ -243,6 +243,7 @@ def test_a_misfit_is_checked_converted_and_taken(model, tmp_path):
     assert not newrun.is_unfit(model.said)
 
 
+@pytest.mark.slow
 def test_a_conversion_that_cannot_be_is_refused(model, tmp_path):
     data = pictures(tmp_path / "set", 3)
     model.change(dataclasses.replace(model.form, data=str(data)))

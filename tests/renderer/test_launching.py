@@ -203,6 +203,7 @@ def test_the_offer_is_that_of_the_command_line():
         assert all(getattr(ours, name) == getattr(theirs, name) for name in vars(ours))
 
 
+@pytest.mark.slow
 def test_the_real_command_line_refuses_in_one_line(tmp_path):
     with pytest.raises(UserError, match="nothing here: is not there") as caught:
         launching.ask(["run", "--dry-run", "--outdir", str(tmp_path), "--data", str(tmp_path / "nothing here")])
