@@ -386,6 +386,7 @@ def test_a_run_that_cannot_be_resumed_says_why(display, tmp_path):
 
 # -- the viewer -------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_the_newest_snapshot_is_followed_in_the_viewer(display, tmp_path):
     (tmp_path / "network").write_bytes(b"")
     run = MadeRun(outdir(tmp_path), "mine", tmp_path / "network")
