@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from nets.checkpoint import NetworkRecord, save_native
 from nets.errors import UserError
@@ -133,23 +134,13 @@ SHOWN = (("lod", "lod {:.2f}"), ("img_per_s", "{:.1f} img/s"), ("G.loss", "G {:.
 
 
 def line_of(values: dict[str, float]) -> str:
-    """'kimg 48.0  12.1 img/s  G 0.693  ..  metric swd 12.3  3 h 12 min left'."""
+    """'kimg 48.0  12.1 img/s  G 0.693  ..  metric swd 12.3  3:12:05 left'."""
     metrics = [f"{name.removeprefix('metric.')} {value:.4g}" for name, value in values.items()
                if name.startswith("metric.")]
-    left = [f"{duration(values['eta'])} left"] if values.get("eta") else []
+    left = [f"{tqdm.format_interval(values['eta'])} left"] if values.get("eta") else []
     return "  ".join([f"kimg {values['kimg']:g}", *(form.format(values[name]) for name, form in SHOWN
                                                     if values.get(name) or name == "G.loss" and name in values),
                       *metrics, *left])
-
-
-def duration(seconds: float) -> str:
-    """'2 d 3 h', '3 h 12 min', '12 min', '40 s'."""
-    minutes, hours = int(seconds // 60), int(seconds // 3600)
-    if hours >= 48:
-        return f"{hours // 24} d {hours % 24} h"
-    if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{seconds:.0f} s"
 
 
 def _memory_gb(device: torch.device) -> float:
