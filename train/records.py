@@ -46,7 +46,7 @@ class Records:
             self._measurement.check(training.G_ema)
         self._layout = Layout(*options.grid) if options.grid else grid_layout(training.G.resolution)
         self._samples = grid_samples(pictures, self._layout, config.seed)
-        self._images, self._total = training.images, 0.0         # at the last tick
+        self._images, self._total = training.images, stopwatch.total         # at the last tick
 
     # -- numbers ------------------------------------------------------------------------------------------------------
 

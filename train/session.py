@@ -95,7 +95,7 @@ class _Session:
     # -- beginning and end --------------------------------------------------------------------------------------------
 
     def _begin(self, resume: Found | None) -> None:
-        self._now("preparing")
+        self._aside("preparing")
         if resume:
             self.training.restore(resume.state["training"])
             self.stopwatch.total = resume.state["elapsed"]
@@ -185,15 +185,14 @@ class _Session:
     def _wish(self) -> str:
         wish = "stop" if self.interrupts.asked else self.folder.wish() if self.folder else "run"
         if num_processes() > 1:
-            self._now(PROCESSES)
+            self._aside(PROCESSES)
         return WISHES[most_over_processes(WISHES.index(wish), self.training.device)]
 
     # -- what is kept -------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        self._now(PROCESSES if num_processes() > 1 else "writing down")
+        self._aside(PROCESSES if num_processes() > 1 else "writing down")
         values = self.training.means.take() | {"nonfinite": self.replaced}
-        self.stopwatch.now(None)
         bad, self.replaced = self.training.nonfinite(), 0
         if bad:
             raise UserError(f"step {self.training.steps}: {bad} holds numbers that are not finite, the run has "
@@ -210,16 +209,15 @@ class _Session:
             if time.monotonic() - self.saved_at > STATE_SECONDS:
                 self._save(snapshot=False)
             return
-        self._now("drawing samples")
+        self._aside("drawing samples")
         self.records.fakes()
-        measured = self.records.measure(self._now)
-        self.stopwatch.now(None)
+        measured = self.records.measure(self._aside)
         self.records.tick(values | measured)
         self._save(measured, must=self.training.images >= self.total)
 
     def _save(self, measured: dict[str, float] | None = None, snapshot: bool = True, must: bool = False) -> None:
         """Networks, then the state. A full disk does not end a run before its end, which it then `must`."""
-        self._now("saving")
+        self._aside("saving")
         try:
             if snapshot:
                 self.records.snapshot(measured or {})
@@ -230,13 +228,18 @@ class _Session:
                 raise
             self._say(f"not saved, the run goes on and tries again: {error}")
             self.saved_at = 0.0          # so that the next tick does
-        self.stopwatch.now(None)
 
     # -- words --------------------------------------------------------------------------------------------------------
 
     def _now(self, doing: str) -> None:
-        self.watchdog.now(doing, self.training.steps)
+        """A part of a step begins."""
+        self._aside(doing)
         self.stopwatch.now(doing)
+
+    def _aside(self, doing: str) -> None:
+        """Something begins whose time is not training's."""
+        self.stopwatch.now(None)
+        self.watchdog.now(doing, self.training.steps)
         if self.folder:
             self.folder.status(doing=doing, images=self.training.images)
 

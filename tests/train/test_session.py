@@ -64,6 +64,9 @@ def test_every_preset_from_start_to_end_and_again_in_two_parts(name, pictures, t
     run_to(0.032, config, options_for(pictures, tmp_path / "parts"), parts)
     assert_equal(newest_state(whole.path).state, newest_state(parts.path).state)
 
+    for before, line in zip(stats(parts), stats(parts)[1:]):
+        seconds, images = line["elapsed"] - before["elapsed"], line["images"] - before["images"]
+        assert line["img_per_s"] == pytest.approx(images / seconds)
     lines = stats(whole)
     assert [line["images"] for line in lines] == [0, 16, 32]
     assert all(np.isfinite(line["G.loss"]) and line["nonfinite"] == 0 for line in lines[1:])
