@@ -189,7 +189,7 @@ def test_another_file_is_not_looked_into_by_itself():
 
 
 def test_a_layout_without_a_place_for_the_lab_is_not_whole():
-    whole = "".join(f"[Window][{title}]\nDockId=0x1\n" for title in (*layout.LAB, "Tour"))
+    whole = "".join(f"[Window][{title}]\nDockId=0x1\n" for title in (*layout.BESIDE, "Tour"))
     assert layout.is_whole(whole) and not layout.is_whole("") and not layout.is_whole("[Window][Viewer]\n")
     assert not layout.is_whole(whole.partition("]\n")[2])
 

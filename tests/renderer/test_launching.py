@@ -51,7 +51,7 @@ def test_a_process_outlives_its_starter(tmp_path):
                                env=os.environ | {"STYLESCOPE_PYTHON": str(program)})
     pid = int(starter.stdout.readline())
     until(going.exists)
-    os.killpg(starter.pid, signal.SIGHUP)
+    os.killpg(starter.pid, signal.SIGKILL)
     starter.wait(10)
     os.kill(pid, 0)                      # it is there
     assert os.getsid(pid) == pid
