@@ -48,15 +48,21 @@ class Survey:
         return 1 if self.grey == len(self.usable) else 3
 
 
+def _or_skip(read: Callable[[int], T]) -> Callable[[int], T | Skip]:
+    """`read`, but the reason comes back where a picture cannot be read."""
+    def attempt(index: int) -> T | Skip:
+        try:
+            with pictures.readable():
+                return read(index)
+        except Skip as skip:
+            return skip
+    return attempt
+
+
 def survey(source: Source, indices: Sequence[int], workers: int, report: Report, progress: Progress) -> Survey:
     """Looks at the headers; what has none is reported. Raises UserError if none has."""
     found = Survey()
-    def look(index: int) -> Header | Skip:
-        try:
-            with pictures.readable():
-                return pictures.look(source.open(index))
-        except Skip as skip:
-            return skip
+    look = _or_skip(lambda index: pictures.look(source.open(index)))
     for index, header in zip(indices, in_order(look, indices, workers)):
         if isinstance(header, Skip):
             report.skip(source.names[index], str(header))
@@ -75,12 +81,7 @@ def converted(source: Source, indices: Sequence[int], channels: int, frame: Fram
     Raises UserError if there are none.
     """
     mode, done = MODES[channels], 0
-    def convert(index: int) -> Picture | Skip:
-        try:
-            with pictures.readable():
-                return pictures.convert(source.open(index), mode, frame)
-        except Skip as skip:
-            return skip
+    convert = _or_skip(lambda index: pictures.convert(source.open(index), mode, frame))
     for index, picture in zip(indices, in_order(convert, indices, workers)):
         if isinstance(picture, Skip):
             report.skip(source.names[index], str(picture))
